@@ -1,0 +1,203 @@
+/**
+ * The engine port: what we ask of Docker, in the fewest words. dockerode-engine.ts implements it on a real
+ * daemon, test/support/fake-engine.ts in memory. Every method rejects with a CriError; shapes are the Engine
+ * API's own JSON, narrowed to the fields that we read.
+ */
+import type { Duplex } from "node:stream";
+import type { ContainerCreateOptions } from "dockerode";
+
+export interface Engine {
+  info(signal?: AbortSignal): Promise<EngineInfo>;
+  version(signal?: AbortSignal): Promise<EngineVersion>;
+
+  /** All containers, running or not, that match; ids and labels only. */
+  listContainers(filters: Filters, signal?: AbortSignal): Promise<ContainerSummary[]>;
+  inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerInspect>;
+  createContainer(options: ContainerCreateOptions, signal?: AbortSignal): Promise<{ id: string }>;
+  startContainer(id: string): Promise<void>;
+  /** Sends the container's stop signal, and SIGKILL after the grace period; 0 kills at once. */
+  stopContainer(id: string, graceSeconds: number): Promise<void>;
+  /** Sends a signal to the container's first process; already stopped is success. */
+  killContainer(id: string, signal: string): Promise<void>;
+  removeContainer(id: string, options: { force: boolean }): Promise<void>;
+  pauseContainer(id: string): Promise<void>;
+  unpauseContainer(id: string): Promise<void>;
+
+  createExec(containerId: string, options: ExecOptions, signal?: AbortSignal): Promise<{ id: string }>;
+  /** Starts it; the stream carries Docker's multiplexed frames, or raw bytes when `tty`. */
+  startExec(id: string, options: { tty: boolean }): Promise<Duplex>;
+  inspectExec(id: string, signal?: AbortSignal): Promise<ExecInspect>;
+
+  listImages(signal?: AbortSignal): Promise<ImageSummary[]>;
+  /** By id, unique id prefix, tag or digest. */
+  inspectImage(reference: string, signal?: AbortSignal): Promise<ImageInspect>;
+  /** Pulls; yields the daemon's progress messages and ends when the image is there. */
+  pullImage(image: ImageSource, auth: RegistryAuth | undefined, signal: AbortSignal): AsyncIterable<PullProgress>;
+  removeImage(reference: string, options: { force: boolean }): Promise<void>;
+  diskUsage(signal?: AbortSignal): Promise<DiskUsage>;
+
+  /**
+   * Container and image events from `since` (seconds) on. The iterator ends or throws when the stream is
+   * lost; the promise settles when the daemon has accepted the subscription.
+   */
+  events(filters: Filters, since: number, signal: AbortSignal): Promise<AsyncIterable<EngineEvent>>;
+}
+
+/** Docker's filter form: every key must match, by any of its values. */
+export type Filters = Record<string, string[]>;
+
+export interface EngineVersion {
+  Version: string;
+  ApiVersion: string;
+  MinAPIVersion?: string;
+}
+
+export interface EngineInfo {
+  ID: string;
+  ServerVersion: string;
+  DockerRootDir: string;
+  Driver: string;
+  CgroupDriver: string;
+  CgroupVersion?: string;
+  KernelVersion: string;
+  OperatingSystem: string;
+  SecurityOptions: string[] | null;
+  Runtimes: Record<string, unknown>;
+  DefaultRuntime: string;
+  LiveRestoreEnabled: boolean;
+}
+
+export interface ContainerSummary {
+  Id: string;
+  Names: string[];
+  ImageID: string;
+  Labels: Record<string, string>;
+}
+
+export interface ContainerInspect {
+  Id: string;
+  /** With a leading slash. */
+  Name: string;
+  /** RFC 3339 with nanoseconds. */
+  Created: string;
+  /** The image's id. */
+  Image: string;
+  LogPath: string;
+  ResolvConfPath: string;
+  State: ContainerState;
+  Config: {
+    Labels: Record<string, string>;
+    Image: string;
+    Tty: boolean;
+    OpenStdin: boolean;
+    StdinOnce: boolean;
+    Env: string[] | null;
+    User: string;
+    StopSignal?: string;
+  };
+  HostConfig: HostConfigInspect;
+  Mounts: MountInspect[];
+  NetworkSettings: {
+    Networks: Record<string, { IPAddress: string; GlobalIPv6Address: string }> | null;
+  };
+}
+
+export interface ContainerState {
+  Status: string;
+  /** True while paused, too. */
+  Running: boolean;
+  Paused: boolean;
+  OOMKilled: boolean;
+  Pid: number;
+  ExitCode: number;
+  Error: string;
+  StartedAt: string;
+  FinishedAt: string;
+}
+
+export interface HostConfigInspect {
+  NetworkMode: string;
+  IpcMode: string;
+  PidMode: string;
+  Runtime: string;
+  CgroupParent: string;
+  CpuShares: number;
+  CpuQuota: number;
+  CpuPeriod: number;
+  CpusetCpus: string;
+  CpusetMems: string;
+  Memory: number;
+  MemorySwap: number;
+  OomScoreAdj: number;
+}
+
+export interface MountInspect {
+  Type: string;
+  Source: string;
+  Destination: string;
+  RW: boolean;
+  Propagation: string;
+}
+
+export interface ExecOptions {
+  cmd: readonly string[];
+  tty: boolean;
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+}
+
+export interface ExecInspect {
+  Running: boolean;
+  /** null until known. */
+  ExitCode: number | null;
+  Pid: number;
+}
+
+export interface ImageSummary {
+  Id: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+  Size: number;
+}
+
+export interface ImageInspect {
+  Id: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+  Size: number;
+  Config?: { User?: string; Labels?: Record<string, string> | null } | null;
+}
+
+/** What to pull: a repository with its host, and a tag or a digest. */
+export interface ImageSource {
+  repository: string;
+  tagOrDigest: string;
+}
+
+/** Docker's X-Registry-Auth, decoded. */
+export interface RegistryAuth {
+  username?: string;
+  password?: string;
+  identitytoken?: string;
+  registrytoken?: string;
+  serveraddress?: string;
+}
+
+export interface PullProgress {
+  id?: string;
+  status?: string;
+  progressDetail?: { current?: number; total?: number };
+}
+
+export interface DiskUsage {
+  /** Bytes of all image layers, shared ones counted once. */
+  LayersSize: number;
+}
+
+export interface EngineEvent {
+  Type: string;
+  Action: string;
+  Actor: { ID: string; Attributes: Record<string, string> };
+  timeNano: number;
+}

@@ -1,0 +1,46 @@
+import winston from "winston";
+
+export const logLevels = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+type Fields = Record<string, unknown>;
+
+/** What the program needs of a logger: an event, its fields, and children that add fields of their own. */
+export interface Log {
+  error(event: string, fields?: Fields): void;
+  warn(event: string, fields?: Fields): void;
+  info(event: string, fields?: Fields): void;
+  debug(event: string, fields?: Fields): void;
+  child(fields: Fields): Log;
+}
+
+/** Field values that must never reach a log, whatever object they arrive in. */
+const secret = /^(auth|password|.*token|envs?|registryauth|authconfig)$/i;
+
+/** A field's value as one log word: bare when simple, JSON otherwise; errors as their message. */
+export function formatField(key: string, value: unknown): string {
+  if (secret.test(key)) return `${key}=<redacted>`;
+  if (value instanceof Error) return `${key}=${JSON.stringify(value.message)}`;
+  if (typeof value === "bigint" || typeof value === "number" || typeof value === "boolean") {
+    return `${key}=${value}`;
+  }
+  if (typeof value === "string") return /^[\w./:@-]+$/.test(value) ? `${key}=${value}` : `${key}=${JSON.stringify(value)}`;
+  return `${key}=${JSON.stringify(value, (k: string, v: unknown) => (secret.test(k) ? "<redacted>" : v)) ?? "undefined"}`;
+}
+
+/** One line: time, level, event, then the fields as key=value. */
+const line = winston.format.printf(({ timestamp, level, message, ...fields }) => {
+  const words = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => formatField(key, value));
+  return [timestamp, level.toUpperCase().padEnd(5), message, ...words].join(" ");
+});
+
+/** A logger to standard error, where service managers collect it. */
+export function makeLog(level: LogLevel): Log {
+  return winston.createLogger({
+    level,
+    format: winston.format.combine(winston.format.timestamp(), line),
+    transports: [new winston.transports.Console({ stderrLevels: [...logLevels] })],
+  });
+}

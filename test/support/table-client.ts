@@ -1,0 +1,125 @@
+/**
+ * A CRI client made from test/grpc/tables, not from proto/: it cannot share a mistake with the server.
+ * Names are those of the tables (pod_sandbox_id), 64-bit numbers are text, enums are names, bytes are Buffers.
+ */
+import { readFileSync } from "node:fs";
+import { Client, credentials } from "@grpc/grpc-js";
+import protobuf from "protobufjs";
+
+export type Version = "v1" | "v1alpha2";
+export type Service = "RuntimeService" | "ImageService";
+
+/** One fact. What a column means depends on the kind; the first line of each table says so. */
+export interface Row {
+  kind: string;
+  owner: string;
+  number: string;
+  name: string;
+  type: string;
+  note: string;
+}
+
+/** Everything a version consists of: its own table and the additions. */
+export const readTables = (version: Version): Row[] => [...readTable(version), ...readTable("extra")];
+
+function readTable(name: Version | "extra"): Row[] {
+  const text = readFileSync(new URL(`../grpc/tables/${name}.tsv`, import.meta.url), "utf8");
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => {
+      const [kind = "", owner = "", number = "", name = "", type = "", note = ""] = line.split("\t");
+      return { kind, owner, number, name, type, note };
+    });
+}
+
+/** What `call` rejects with when the server answers with a status; grpc-js's own error has the same fields. */
+export type { ServiceError } from "@grpc/grpc-js";
+
+export function tableClient(version: Version, address: string) {
+  const rows = readTables(version);
+  const codec = tableCodec(version, rows);
+  const client = new Client(address, credentials.createInsecure());
+
+  const call = async (service: Service, method: string, request: object): Promise<object> => {
+    const rpc = rows.find((row) => row.kind === "rpc" && row.owner === service && row.name === method);
+    if (rpc === undefined) throw new Error(`${version} has no ${service}.${method}`);
+    if (rpc.note.startsWith("stream ")) throw new Error(`${service}.${method} streams, call() does not`);
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        `/runtime.${version}.${service}/${method}`,
+        (value: object) => codec.encode(rpc.type, value),
+        (bytes) => codec.decode(rpc.note, bytes),
+        request,
+        (error, reply) => {
+          if (error) reject(error);
+          else resolve(reply ?? {});
+        },
+      );
+    });
+  };
+  return { call, close: () => client.close() };
+}
+
+/** Bytes of a message and back. Encoding is strict: a name that is in no table throws. */
+export function tableCodec(version: Version, rows: readonly Row[] = readTables(version)) {
+  const root = toRoot(version, rows);
+  const lookup = (name: string) => root.lookupType(`runtime.${version}.${name}`);
+  return {
+    encode(name: string, value: object): Buffer {
+      const type = lookup(name);
+      checkNames(type, value, name);
+      return Buffer.from(type.encode(type.fromObject(value)).finish());
+    },
+    decode(name: string, bytes: Uint8Array): object {
+      const type = lookup(name);
+      return type.toObject(type.decode(bytes), { longs: String, enums: String, defaults: true });
+    },
+  };
+}
+
+function toRoot(version: Version, rows: readonly Row[]): protobuf.Root {
+  const root = new protobuf.Root();
+  // What is built by hand is proto2 by default, where repeated numbers are not packed.
+  const top = protobuf.Namespace.fromJSON(version, { edition: "proto3", nested: {} });
+  root.define("runtime").add(top);
+  const messages = new Map<string, protobuf.Type>();
+  const enums = new Map<string, protobuf.Enum>();
+
+  for (const { kind, owner } of rows) if (kind === "message") messages.set(owner, new protobuf.Type(owner));
+  for (const { kind, owner, name, number } of rows) {
+    if (kind !== "value") continue;
+    const simpleName = owner.slice(owner.indexOf(".") + 1);
+    if (!enums.has(owner)) enums.set(owner, new protobuf.Enum(simpleName));
+    enums.get(owner)?.add(name, Number(number));
+  }
+  for (const row of rows) if (row.kind === "field") messages.get(row.owner)?.add(toField(row));
+
+  for (const message of messages.values()) top.add(message);
+  for (const [owner, declared] of enums) (messages.get(owner.split(".")[0] ?? "") ?? top).add(declared);
+  root.resolveAll();
+  return root;
+}
+
+function toField({ name, number, type }: Row): protobuf.Field {
+  const map = /^map<(\w+),(\w+)>$/.exec(type);
+  if (map) return new protobuf.MapField(name, Number(number), map[1] ?? "", map[2] ?? "");
+  const [last = "", rule] = type.split(" ").reverse();
+  return new protobuf.Field(name, Number(number), last, rule);
+}
+
+/** protobufjs drops what it does not know, and a misspelt field would make a test pass for nothing. */
+function checkNames(type: protobuf.Type, value: object, path: string): void {
+  for (const [name, given] of Object.entries(value)) {
+    const field = type.fields[name];
+    if (field === undefined) throw new Error(`${path} has no field ${name}`);
+    if (field instanceof protobuf.MapField) continue;
+    for (const one of Array.isArray(given) ? given : [given]) {
+      const wants = field.resolvedType;
+      if (wants instanceof protobuf.Type && one) checkNames(wants, one, `${path}.${name}`);
+      if (wants instanceof protobuf.Enum && typeof one === "string" && !(one in wants.values)) {
+        throw new Error(`${path}.${name} has no value ${one}`);
+      }
+    }
+  }
+}
