@@ -28,14 +28,16 @@ seconds_since() {
 }
 
 # step TITLE COMMAND...: prints `==> TITLE ... 3.2s`, with a dot every five seconds. What COMMAND says is
-# shown only when it fails. It runs in a subshell of its own, with `set -e` in force (in an `if` or before
-# `||` bash would switch that off).
+# shown only when it fails. It runs in a process group of its own (see end_children), and in a subshell with
+# `set -e` in force (in an `if` or before `||` bash would switch that off).
 step() {
   local title=$1 start=$EPOCHREALTIME status=0 pause=0.02 dots=0 log pid
   shift
   log=$(mktemp)
   printf '==> %s ...' "$title"
+  set -m
   ("$@") >"$log" 2>&1 </dev/null &
+  set +m
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     sleep "$pause"
@@ -149,19 +151,21 @@ wait_for_socket() {
   done
 }
 
-# run_child COMMAND...: like running it, but a signal to this script ends it too, instead of waiting for it.
-# The caller's `trap end_children EXIT` (see handle_signals) does that. `env` undoes what bash does to a
-# background process: ignore SIGINT.
+# run_child COMMAND...: like running it, but a signal to this script interrupts the wait and, by end_children,
+# the command. Bash would put the signal off until the command has ended by itself.
 run_child() {
   local status=0
-  env --default-signal=INT,QUIT "$@" <&0 &
+  set -m
+  "$@" </dev/null &
+  set +m
   wait $! || status=$?
   return "$status"
 }
 
+# Ends what step and run_child have under way, with everything that it has started.
 end_children() {
   local pid
-  for pid in $(jobs -p); do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in $(jobs -p); do kill -TERM -- "-$pid" 2>/dev/null || true; done
   wait
 }
 

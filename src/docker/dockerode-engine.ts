@@ -24,6 +24,12 @@ interface Call {
   unversioned?: boolean;
 }
 
+/** docker-modem, as far as it is used; its own types know less than it does. */
+interface Modem {
+  agent: Agent;
+  dial(options: object, callback: (error: unknown, stream: Readable) => void): void;
+}
+
 interface PullLine extends PullProgress {
   error?: string;
   errorDetail?: { code?: number; message?: string };
@@ -41,7 +47,8 @@ export function dockerodeEngine({
   requestTimeout: number;
 }): Engine {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
-  const { modem } = new Docker({ socketPath, agent, version: "" });
+  const modem = new Docker({ socketPath, version: "" }).modem as unknown as Modem;
+  modem.agent = agent;
   let negotiated: Promise<string> | undefined;
 
   /** Version prefix for paths; asked once, and again after the daemon could not be reached. */
@@ -53,7 +60,7 @@ export function dockerodeEngine({
     try {
       const prefix = call.unversioned ? "" : await versionPrefix();
       // Always as a stream: docker-modem's own buffering never answers when the daemon dies half-way.
-      return await modem.dial({
+      return await dial(modem, {
         method,
         path: `${prefix}${path}?`,
         options: { _query: call.query ?? {}, _body: call.body ?? {} },
@@ -177,6 +184,14 @@ export function dockerodeEngine({
   };
   return engine;
 }
+
+const dial = (modem: Modem, options: object): Promise<Readable> =>
+  new Promise((resolve, reject) => {
+    modem.dial(options, (error, stream) => {
+      if (error === null || error === undefined) resolve(stream);
+      else reject(error instanceof Error ? error : new Error(String(error)));
+    });
+  });
 
 async function* translated<T>(source: AsyncIterable<T>, doing: string, signal: AbortSignal): AsyncGenerator<T> {
   try {

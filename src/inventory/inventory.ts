@@ -45,6 +45,8 @@ export class Inventory {
   constructor(
     private readonly engine: InventoryEngine,
     private readonly log: Log,
+    /** Called when the event stream was lost: Docker may come back as another version. */
+    private readonly onLost: () => void = () => undefined,
   ) {}
 
   /** Begins to follow Docker; returns at once, reads wait for the first complete view. */
@@ -154,6 +156,7 @@ export class Inventory {
         const cause = new CriError("unavailable", error instanceof Error ? error.message : String(error), { cause: error });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
+        this.onLost();
         if (lost || first) this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
       }
       this.#wake = new AbortController();

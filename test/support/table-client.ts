@@ -33,9 +33,7 @@ function readTable(name: Version | "extra"): Row[] {
     });
 }
 
-/** What `call` rejects with when the server answers with a status; grpc-js's own error has the same fields. */
-export type { ServiceError } from "@grpc/grpc-js";
-
+/** Unary calls only. A status other than OK rejects with the ServiceError of grpc-js. */
 export function tableClient(version: Version, address: string) {
   const rows = readTables(version);
   const codec = tableCodec(version, rows);
@@ -80,13 +78,14 @@ export function tableCodec(version: Version, rows: readonly Row[] = readTables(v
 
 function toRoot(version: Version, rows: readonly Row[]): protobuf.Root {
   const root = new protobuf.Root();
-  // What is built by hand is proto2 by default, where repeated numbers are not packed.
-  const top = protobuf.Namespace.fromJSON(version, { edition: "proto3", nested: {} });
-  root.define("runtime").add(top);
+  const top = root.define(`runtime.${version}`);
   const messages = new Map<string, protobuf.Type>();
   const enums = new Map<string, protobuf.Enum>();
 
-  for (const { kind, owner } of rows) if (kind === "message") messages.set(owner, new protobuf.Type(owner));
+  for (const { kind, owner } of rows) {
+    // Not `new Type`, which is proto2: repeated numbers would not be packed. What comes from JSON is proto3.
+    if (kind === "message") messages.set(owner, protobuf.Type.fromJSON(owner, { fields: {} }));
+  }
   for (const { kind, owner, name, number } of rows) {
     if (kind !== "value") continue;
     const simpleName = owner.slice(owner.indexOf(".") + 1);
@@ -101,7 +100,7 @@ function toRoot(version: Version, rows: readonly Row[]): protobuf.Root {
   return root;
 }
 
-function toField({ name, number, type }: Row): protobuf.Field {
+function toField({ name, number, type }: Row): protobuf.ReflectionObject {
   const map = /^map<(\w+),(\w+)>$/.exec(type);
   if (map) return new protobuf.MapField(name, Number(number), map[1] ?? "", map[2] ?? "");
   const [last = "", rule] = type.split(" ").reverse();

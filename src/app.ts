@@ -1,0 +1,57 @@
+/** The composition root: every object of the program, on one page, and who stops before whom. */
+import { mkdir } from "node:fs/promises";
+import { systemClock } from "./clock.js";
+import type { Config } from "./config.js";
+import { Containers } from "./containers/containers.js";
+import { killSession } from "./containers/process-session.js";
+import { imageService } from "./cri/image-service.js";
+import { runtimeService } from "./cri/runtime-service.js";
+import { dockerodeEngine } from "./docker/dockerode-engine.js";
+import type { Engine } from "./docker/engine.js";
+import { serve } from "./grpc/server.js";
+import { Host } from "./host/facts.js";
+import { Images } from "./images/images.js";
+import { Inventory } from "./inventory/inventory.js";
+import type { Log } from "./log.js";
+import { bridgeNetwork, cniNetwork } from "./network/pod-network.js";
+import { Pods } from "./pods/pods.js";
+
+export interface App {
+  close(): Promise<void>;
+}
+
+/** @param engine the real one unless a test brings its own */
+export async function startApp(
+  config: Config,
+  log: Log,
+  engine: Engine = dockerodeEngine({
+    socketPath: config.dockerSocketPath,
+    requestTimeout: config.runtimeRequestTimeout,
+  }),
+): Promise<App> {
+  await mkdir(config.rootDirectory, { recursive: true, mode: 0o700 });
+  const clock = systemClock;
+  const host = new Host(engine, log.child({ part: "host" }));
+  const inventory = new Inventory(engine, log.child({ part: "inventory" }), () => host.forget());
+  const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;
+  const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
+  const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
+  const containers = new Containers({ engine, inventory, host, log: log.child({ part: "containers" }) });
+  const pods = new Pods({ engine, inventory, images, network, host, sandboxImage, log: log.child({ part: "pods" }) });
+  const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
+  const domain = { pods, containers, images, inventory, network, host, exec, clock, settings: config };
+
+  inventory.start();
+  const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
+  const server = await serve(config.socketPath, services, log.child({ part: "rpc" })).catch(async (error: unknown) => {
+    await inventory.close();
+    throw error;
+  });
+  log.info("serving", { socket: config.socketPath, docker: config.dockerSocketPath, network: config.networkPlugin });
+  return {
+    close: async () => {
+      await server.close();
+      await inventory.close();
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import type { Engine } from "../docker/engine.js";
+import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
+import type { HostFacts } from "../host/facts.js";
+import type { Inventory } from "../inventory/inventory.js";
+import { logPathLabel } from "../kube/labels.js";
+import type { Profile } from "../linux/security.js";
+import type { Log } from "../log.js";
+import { linkLog } from "../logs/symlink.js";
+import { withRollback } from "../rollback.js";
+import { createNamed } from "./create-named.js";
+import { removeContainer, terminate } from "./end.js";
+import type { Mount } from "./mounts.js";
+import type { ContainerSpec } from "./spec.js";
+import { toContainerOptions } from "./to-docker.js";
+
+export interface ContainersDependencies {
+  engine: Engine;
+  inventory: Inventory;
+  host: { facts(): Promise<HostFacts> };
+  log: Log;
+}
+
+/** The life of containers in their sandboxes. */
+export class Containers {
+  constructor(private readonly deps: ContainersDependencies) {}
+
+  async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
+    const { engine, inventory, host, log } = this.deps;
+    const sandbox = await inventory.get("podsandbox", sandboxId);
+    if (!sandbox.State.Running) {
+      throw new CriError("failedPrecondition", `pod sandbox ${sandbox.Id} is not ready: it is ${sandbox.State.Status}`);
+    }
+    const { namespaces, seccomp: profile } = spec.security;
+    if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
+    const [facts, seccomp] = await Promise.all([host.facts(), readSeccomp(profile)]);
+    const options = toContainerOptions(spec, sandbox, facts, seccomp);
+
+    return withRollback(log, async (undo) => {
+      await Promise.all(spec.mounts.map(makeSource));
+      throwIfAborted(signal);
+      const { id } = await createNamed(engine, options);
+      undo("remove the container", () => engine.removeContainer(id, { force: true }));
+      throwIfAborted(signal);
+      inventory.touch(id, "container");
+      return id;
+    });
+  }
+
+  async start(id: string): Promise<void> {
+    const { engine, inventory } = this.deps;
+    const container = await inventory.get("container", id);
+    try {
+      await engine.startContainer(container.Id);
+      await linkLog(container.Config.Labels[logPathLabel] ?? "", container.LogPath);
+    } finally {
+      inventory.touch(container.Id, "container");
+    }
+  }
+
+  /**
+   * Idempotent, also for ids that never were.
+   * @param graceSeconds between the stop signal (CRI's, else the image's) and SIGKILL; 0 kills at once
+   */
+  async stop(id: string, graceSeconds: number): Promise<void> {
+    const { engine, inventory } = this.deps;
+    const container = await inventory.find("container", id);
+    if (container) await terminate(engine, inventory, container, graceSeconds);
+  }
+
+  /** Idempotent, also for ids that never were. CRI: a running container is forcibly removed. */
+  async remove(id: string): Promise<void> {
+    const { engine, inventory } = this.deps;
+    const container = await inventory.find("container", id);
+    if (container) await removeContainer(engine, inventory, container);
+  }
+
+  /** Freezes every process of the container; frozen already is success. */
+  async pause(id: string): Promise<void> {
+    const container = await this.#running(id);
+    if (!container.State.Paused) await this.#change(container.Id, (full) => this.deps.engine.pauseContainer(full));
+  }
+
+  /** Thaws it; not frozen is success. */
+  async unpause(id: string): Promise<void> {
+    const container = await this.#running(id);
+    if (container.State.Paused) await this.#change(container.Id, (full) => this.deps.engine.unpauseContainer(full));
+  }
+
+  async #running(id: string) {
+    const container = await this.deps.inventory.get("container", id);
+    if (container.State.Running) return container;
+    throw new CriError("failedPrecondition", `container ${container.Id} is not running: it is ${container.State.Status}`);
+  }
+
+  async #change(id: string, write: (id: string) => Promise<void>): Promise<void> {
+    try {
+      await write(id);
+    } finally {
+      this.deps.inventory.touch(id, "container");
+    }
+  }
+}
+
+/** Docker's `Mounts` want an existing source; upstream runtimes make a directory where there is nothing. */
+async function makeSource({ hostPath }: Mount): Promise<void> {
+  const there = await stat(hostPath).catch(() => undefined);
+  if (there) return;
+  await mkdir(hostPath, { recursive: true }).catch((error: unknown) => {
+    throw new CriError("failedPrecondition", `mount source ${hostPath} cannot be made: ${messageOf(error)}`, { cause: error });
+  });
+}
+
+/** CRI: a localhost profile is an absolute path on the node. */
+async function readSeccomp(profile: Profile | undefined): Promise<string | undefined> {
+  if (profile?.type !== "localhost") return undefined;
+  if (!isAbsolute(profile.ref)) {
+    throw new CriError("invalid", `seccomp profile ${JSON.stringify(profile.ref)} is not an absolute path`);
+  }
+  try {
+    return JSON.stringify(JSON.parse(await readFile(profile.ref, "utf8")));
+  } catch (error) {
+    throw isKind(error, "invalid")
+      ? error
+      : new CriError("invalid", `seccomp profile ${profile.ref}: ${messageOf(error)}`, { cause: error });
+  }
+}

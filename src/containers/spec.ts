@@ -1,0 +1,168 @@
+/** A container as the client asks for it, checked once at the edge (pure). */
+import { isAbsolute, join, normalize } from "node:path/posix";
+import { CriError } from "../errors.js";
+import type { ContainerConfig__Output } from "../generated/runtime/v1/ContainerConfig.js";
+import type { Device__Output } from "../generated/runtime/v1/Device.js";
+import type { KeyValue__Output } from "../generated/runtime/v1/KeyValue.js";
+import type { LinuxContainerResources__Output } from "../generated/runtime/v1/LinuxContainerResources.js";
+import type { LinuxContainerSecurityContext__Output } from "../generated/runtime/v1/LinuxContainerSecurityContext.js";
+import type { PodSandboxConfig__Output } from "../generated/runtime/v1/PodSandboxConfig.js";
+import { dockerReference } from "../images/reference.js";
+import { checkNamePart, type ContainerMetadata } from "../kube/names.js";
+import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
+import { parseProfile, selinuxOptions, toUser, type Profile } from "../linux/security.js";
+import { toDockerSignal } from "../linux/signals.js";
+import { parseLogDirectory } from "../pods/spec.js";
+import { parseMount, type Mount } from "./mounts.js";
+import { checkResources } from "./resources.js";
+
+export interface Security {
+  privileged: boolean;
+  namespaces: Namespaces;
+  user: string;
+  supplementalGroups: string[];
+  addCapabilities: string[];
+  dropCapabilities: string[];
+  readonlyRootfs: boolean;
+  noNewPrivileges: boolean;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+  seccomp: Profile | undefined;
+  apparmor: Profile | undefined;
+  selinux: string[];
+}
+
+export interface ContainerSpec {
+  metadata: ContainerMetadata;
+  /** In a form that Docker takes. */
+  image: string;
+  command: string[];
+  args: string[];
+  workingDir: string;
+  /** KEY=value */
+  env: string[];
+  mounts: Mount[];
+  devices: Device__Output[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  /** Absolute; empty when no log is wanted. */
+  logPath: string;
+  stdin: boolean;
+  stdinOnce: boolean;
+  tty: boolean;
+  stopSignal: string | undefined;
+  resources: LinuxContainerResources__Output | undefined;
+  security: Security;
+}
+
+export function parseContainerConfig(
+  config: ContainerConfig__Output | null,
+  sandboxConfig: PodSandboxConfig__Output | null,
+): ContainerSpec {
+  if (!config) throw new CriError("invalid", "config is required");
+  if (!sandboxConfig) throw new CriError("invalid", "sandbox_config is required");
+  if (!config.metadata) throw new CriError("invalid", "config.metadata is required");
+  checkNamePart(config.metadata.name, "config.metadata.name");
+  if (config.metadata.name === "POD") throw new CriError("invalid", 'config.metadata.name "POD" is the sandbox\'s own');
+  if (!config.image || config.image.image === "") throw new CriError("invalid", "config.image.image is required");
+  if (typeof config.stopSignal !== "string") {
+    throw new CriError("invalid", `config.stop_signal ${String(config.stopSignal)} is unknown`);
+  }
+  if (config.CDIDevices.length > 0) {
+    throw new CriError("unimplemented", "config.CDI_devices are not supported yet");
+  }
+  const logDirectory = parseLogDirectory(sandboxConfig.logDirectory, "sandbox_config.log_directory");
+  if (config.linux?.resources) checkResources(config.linux.resources, "config.linux.resources");
+  return {
+    metadata: config.metadata,
+    image: dockerReference(config.image.image),
+    command: config.command,
+    args: config.args,
+    workingDir: config.workingDir,
+    env: config.envs.map((env, index) => parseEnv(env, `config.envs[${index}]`)),
+    mounts: config.mounts.map((mount, index) => parseMount(mount, `config.mounts[${index}]`)),
+    devices: config.devices.map((device, index) => parseDevice(device, `config.devices[${index}]`)),
+    labels: config.labels,
+    annotations: config.annotations,
+    logPath: parseLogPath(logDirectory, config.logPath),
+    stdin: config.stdin,
+    stdinOnce: config.stdinOnce,
+    tty: config.tty,
+    stopSignal: toDockerSignal(config.stopSignal),
+    resources: config.linux?.resources ?? undefined,
+    security: parseSecurity(config.linux?.securityContext ?? null),
+  };
+}
+
+/** Docker's JSON has no bytes, so a value must be text. */
+function parseEnv({ key, value }: KeyValue__Output, field: string): string {
+  if (key === "" || key.includes("=")) {
+    throw new CriError("invalid", `${field}.key ${JSON.stringify(key)} cannot name a variable`);
+  }
+  const text = value.toString("utf8");
+  if (!Buffer.from(text).equals(value)) {
+    throw new CriError("invalid", `${field}: the value of ${key} is not UTF-8, and Docker takes no other`);
+  }
+  return `${key}=${text}`;
+}
+
+function parseDevice(device: Device__Output, field: string): Device__Output {
+  if (device.hostPath === "") throw new CriError("invalid", `${field}.host_path is required`);
+  if (!/^[rwm]*$/.test(device.permissions)) {
+    throw new CriError("invalid", `${field}.permissions ${JSON.stringify(device.permissions)} may have r, w and m only`);
+  }
+  return device;
+}
+
+/** CRI: the log's full path is the sandbox's log_directory joined with the container's log_path. */
+function parseLogPath(directory: string, path: string): string {
+  if (directory === "" || path === "") return "";
+  const full = join(directory, path);
+  if (isAbsolute(path) || !full.startsWith(normalize(`${directory}/`))) {
+    throw new CriError("invalid", `config.log_path ${JSON.stringify(path)} leads out of the log directory ${directory}`);
+  }
+  return full;
+}
+
+function parseSecurity(security: LinuxContainerSecurityContext__Output | null): Security {
+  const field = "config.linux.security_context";
+  if (!security) return noSecurity;
+  if (security.supplementalGroupsPolicy === "Strict") {
+    throw new CriError("unimplemented", `${field}.supplemental_groups_policy Strict is not supported yet`);
+  }
+  const capabilities = security.capabilities;
+  if (capabilities && capabilities.addAmbientCapabilities.length > 0) {
+    throw new CriError("unimplemented", `${field}.capabilities.add_ambient_capabilities are not supported by Docker`);
+  }
+  return {
+    privileged: security.privileged,
+    namespaces: parseNamespaces(security.namespaceOptions, `${field}.namespace_options`),
+    user: toUser(security, field),
+    supplementalGroups: security.supplementalGroups,
+    addCapabilities: capabilities?.addCapabilities ?? [],
+    dropCapabilities: capabilities?.dropCapabilities ?? [],
+    readonlyRootfs: security.readonlyRootfs,
+    noNewPrivileges: security.noNewPrivs,
+    maskedPaths: security.maskedPaths,
+    readonlyPaths: security.readonlyPaths,
+    seccomp: parseProfile(security.seccomp, security.seccompProfilePath, `${field}.seccomp`),
+    apparmor: parseProfile(security.apparmor, security.apparmorProfile, `${field}.apparmor`),
+    selinux: selinuxOptions(security.selinuxOptions),
+  };
+}
+
+const noSecurity: Security = {
+  privileged: false,
+  namespaces: parseNamespaces(null, ""),
+  user: "",
+  supplementalGroups: [],
+  addCapabilities: [],
+  dropCapabilities: [],
+  readonlyRootfs: false,
+  noNewPrivileges: false,
+  maskedPaths: [],
+  readonlyPaths: [],
+  seccomp: undefined,
+  apparmor: undefined,
+  selinux: [],
+};

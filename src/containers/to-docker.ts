@@ -1,0 +1,85 @@
+/** A CRI container as Docker creates it (pure). */
+import type { ContainerCreateOptions, HostConfig } from "dockerode";
+import type { ContainerInspect } from "../docker/engine.js";
+import type { HostFacts } from "../host/facts.js";
+import { containerLabels } from "../kube/labels.js";
+import { containerName } from "../kube/names.js";
+import type { Namespaces } from "../linux/namespaces.js";
+import { apparmorOption, seccompOption } from "../linux/security.js";
+import { podOf } from "../pods/from-docker.js";
+import { toDockerMounts } from "./mounts.js";
+import { toResources } from "./resources.js";
+import type { ContainerSpec, Security } from "./spec.js";
+
+/** @param seccomp the text of the localhost seccomp profile, where the spec names one */
+export function toContainerOptions(
+  spec: ContainerSpec,
+  sandbox: ContainerInspect,
+  host: HostFacts,
+  seccomp: string | undefined,
+): ContainerCreateOptions & { name: string } {
+  return {
+    name: containerName(podOf(sandbox), spec.metadata),
+    Image: spec.image,
+    // Docker inherits the image's entrypoint only where the field is absent; proto has no absent list.
+    ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
+    ...(spec.args.length > 0 ? { Cmd: spec.args } : {}),
+    ...(spec.workingDir !== "" ? { WorkingDir: spec.workingDir } : {}),
+    ...(spec.security.user !== "" ? { User: spec.security.user } : {}),
+    ...(spec.stopSignal !== undefined ? { StopSignal: spec.stopSignal } : {}),
+    Env: spec.env,
+    Labels: containerLabels(spec.labels, spec.annotations, sandbox.Id, spec.logPath),
+    OpenStdin: spec.stdin,
+    StdinOnce: spec.stdinOnce,
+    Tty: spec.tty,
+    // The kubelet probes containers itself.
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: {
+      ...toNamespaceModes(spec.security.namespaces, sandbox),
+      ...toResources(spec.resources, host),
+      ...toSecurity(spec.security, host, seccomp),
+      ...toDockerMounts(spec.mounts, host),
+      ...(sandbox.HostConfig.Runtime !== "" ? { Runtime: sandbox.HostConfig.Runtime } : {}),
+      CgroupParent: sandbox.HostConfig.CgroupParent,
+      Devices: spec.devices.map(({ hostPath, containerPath, permissions }) => ({
+        PathOnHost: hostPath,
+        PathInContainer: containerPath || hostPath,
+        CgroupPermissions: permissions || "rwm",
+      })),
+      // Whatever the daemon's default is: the log is read from this driver's file.
+      LogConfig: { Type: "json-file", Config: {} },
+    },
+  };
+}
+
+function toNamespaceModes({ pid, target }: Namespaces, sandbox: ContainerInspect): HostConfig {
+  const pidModes = {
+    POD: `container:${sandbox.Id}`,
+    CONTAINER: "",
+    NODE: "host",
+    TARGET: `container:${target}`,
+  };
+  return {
+    NetworkMode: `container:${sandbox.Id}`,
+    IpcMode: `container:${sandbox.Id}`,
+    PidMode: pidModes[pid],
+    ...(sandbox.HostConfig.NetworkMode === "host" ? { UTSMode: "host" } : {}),
+  };
+}
+
+const toSecurity = (security: Security, host: HostFacts, seccomp: string | undefined): HostConfig => ({
+  Privileged: security.privileged,
+  CapAdd: security.addCapabilities,
+  CapDrop: security.dropCapabilities,
+  GroupAdd: security.supplementalGroups,
+  ReadonlyRootfs: security.readonlyRootfs,
+  SecurityOpt: [
+    ...(security.noNewPrivileges ? ["no-new-privileges"] : []),
+    ...(security.privileged ? [] : seccompOption(security.seccomp, seccomp)),
+    ...(security.privileged ? [] : apparmorOption(security.apparmor, host)),
+    ...security.selinux,
+  ],
+  ...(security.privileged
+    ? {}
+    : { MaskedPaths: security.maskedPaths, ReadonlyPaths: security.readonlyPaths }),
+});

@@ -1,0 +1,20 @@
+import { CriError } from "../errors.js";
+import type { ImageSpec__Output } from "../generated/runtime/v1/ImageSpec.js";
+
+/** Names the empty field (pure). */
+export function required(value: string, field: string): string {
+  if (value === "") throw new CriError("invalid", `${field} is required`);
+  return value;
+}
+
+export function requiredImage(image: ImageSpec__Output | null, field: string): string {
+  if (!image) throw new CriError("invalid", `${field} is required`);
+  return required(image.image, `${field}.image`);
+}
+
+/** Seconds, as an int64 in text; negative is an error. */
+export function seconds(value: string, field: string): number {
+  const number = Number(value);
+  if (number < 0) throw new CriError("invalid", `${field} is negative: ${value}`);
+  return number;
+}

@@ -1,0 +1,204 @@
+/** RuntimeService, one entry per RPC: parse the request, call the domain, shape the reply. */
+import { isIP } from "node:net";
+import { matchesFilter as matchesContainer, toContainer, toContainerStatus } from "../containers/from-docker.js";
+import { execSync, type ExecSyncDependencies } from "../containers/exec-sync.js";
+import type { Containers } from "../containers/containers.js";
+import { parseContainerConfig } from "../containers/spec.js";
+import type { ContainerInspect } from "../docker/engine.js";
+import { toNanos } from "../docker/time.js";
+import { CriError } from "../errors.js";
+import type { Clock } from "../clock.js";
+import type { RuntimeServiceDefinition } from "../generated/runtime/v1/RuntimeService.js";
+import type { HostFacts } from "../host/facts.js";
+import type { Images } from "../images/images.js";
+import type { Inventory } from "../inventory/inventory.js";
+import type { PodNetwork } from "../network/pod-network.js";
+import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } from "../pods/from-docker.js";
+import type { Pods } from "../pods/pods.js";
+import { parseSandboxConfig } from "../pods/spec.js";
+import type { Service } from "./context.js";
+import { required, seconds } from "./required.js";
+import { toStatus } from "./runtime-status.js";
+
+/** RPCs that are not built yet; they answer UNIMPLEMENTED. */
+export type LaterRuntimeRpc =
+  | "StreamPodSandboxes"
+  | "StreamContainers"
+  | "UpdateContainerResources"
+  | "ReopenContainerLog"
+  | "Exec"
+  | "Attach"
+  | "PortForward"
+  | "ContainerStats"
+  | "ListContainerStats"
+  | "StreamContainerStats"
+  | "PodSandboxStats"
+  | "ListPodSandboxStats"
+  | "StreamPodSandboxStats"
+  | "CheckpointContainer"
+  | "CheckpointPod"
+  | "RestorePod"
+  | "GetContainerEvents"
+  | "ListMetricDescriptors"
+  | "ListPodSandboxMetrics"
+  | "StreamPodSandboxMetrics"
+  | "UpdatePodSandboxResources";
+
+export type RuntimeService = Service<RuntimeServiceDefinition, LaterRuntimeRpc>;
+
+export interface RuntimeDomain {
+  pods: Pods;
+  containers: Containers;
+  images: Images;
+  inventory: Inventory;
+  network: PodNetwork;
+  host: { facts(): Promise<HostFacts> };
+  exec: ExecSyncDependencies;
+  clock: Clock;
+  /** Our own settings, as Status shows them when asked for more. */
+  settings: object;
+}
+
+/** The kubelet up to 1.20 insists on this version of its own runtime API. */
+const kubeletApiVersion = "0.1.0";
+/** The name that container ids carry in the kubelet's status: docker://<id>. */
+const runtimeName = "docker";
+
+export function runtimeService(domain: RuntimeDomain): RuntimeService {
+  const { pods, containers, images, inventory, network, host, exec, clock, settings } = domain;
+
+  const statusOf = async (container: ContainerInspect) =>
+    toContainerStatus(container, await images.inspect(container.Image));
+
+  return {
+    Version: async (_, { apiVersion }) => ({
+      version: kubeletApiVersion,
+      runtimeName,
+      runtimeVersion: (await host.facts()).engineVersion,
+      runtimeApiVersion: apiVersion,
+    }),
+
+    Status: async ({ verbose }) => await toStatus({ inventory, network, host, settings }, verbose),
+
+    RuntimeConfig: async () => ({
+      linux: { cgroupDriver: (await host.facts()).cgroupDriver === "systemd" ? "SYSTEMD" : "CGROUPFS" },
+    }),
+
+    // Docker's bridge has addresses of its own; the pods' range matters to network plugins only.
+    UpdateRuntimeConfig: async ({ runtimeConfig }) => {
+      const cidrs = runtimeConfig?.networkConfig?.podCidr ?? "";
+      for (const cidr of cidrs.split(",").filter((text) => text !== "")) checkCidr(cidr.trim());
+      return Promise.resolve({});
+    },
+
+    RunPodSandbox: async ({ config, runtimeHandler }, { signal }) => ({
+      podSandboxId: await pods.run(parseSandboxConfig(config, runtimeHandler), signal),
+    }),
+
+    StartPodSandbox: async ({ podSandboxId }) => {
+      await pods.start(required(podSandboxId, "pod_sandbox_id"));
+      return {};
+    },
+
+    StopPodSandbox: async ({ podSandboxId }) => {
+      await pods.stop(required(podSandboxId, "pod_sandbox_id"));
+      return {};
+    },
+
+    RemovePodSandbox: async ({ podSandboxId }) => {
+      await pods.remove(required(podSandboxId, "pod_sandbox_id"));
+      return {};
+    },
+
+    PodSandboxStatus: async ({ podSandboxId, verbose }) => {
+      const sandbox = await inventory.get("podsandbox", required(podSandboxId, "pod_sandbox_id"));
+      const [members, { defaultRuntime }] = await Promise.all([inventory.containersOf(sandbox.Id), host.facts()]);
+      return {
+        status: toPodSandboxStatus(sandbox, defaultRuntime),
+        containersStatuses: await Promise.all(members.map(statusOf)),
+        timestamp: clock.now().toString(),
+        info: verbose ? verboseInfo(sandbox) : {},
+      };
+    },
+
+    ListPodSandbox: async ({ filter }) => {
+      const [sandboxes, { defaultRuntime }] = await Promise.all([inventory.list("podsandbox"), host.facts()]);
+      const items = newestFirst(sandboxes).map((sandbox) => toPodSandbox(sandbox, defaultRuntime));
+      return { items: items.filter((item) => matchesSandbox(item, filter)) };
+    },
+
+    CreateContainer: async ({ podSandboxId, config, sandboxConfig }, { signal }) => ({
+      containerId: await containers.create(
+        required(podSandboxId, "pod_sandbox_id"),
+        parseContainerConfig(config, sandboxConfig),
+        signal,
+      ),
+    }),
+
+    StartContainer: async ({ containerId }) => {
+      await containers.start(required(containerId, "container_id"));
+      return {};
+    },
+
+    StopContainer: async ({ containerId, timeout }) => {
+      await containers.stop(required(containerId, "container_id"), seconds(timeout, "timeout"));
+      return {};
+    },
+
+    RemoveContainer: async ({ containerId }) => {
+      await containers.remove(required(containerId, "container_id"));
+      return {};
+    },
+
+    PauseContainer: async ({ containerId }) => {
+      await containers.pause(required(containerId, "container_id"));
+      return {};
+    },
+
+    UnpauseContainer: async ({ containerId }) => {
+      await containers.unpause(required(containerId, "container_id"));
+      return {};
+    },
+
+    ListContainers: async ({ filter }) => {
+      const items = newestFirst(await inventory.list("container")).map(toContainer);
+      return { containers: items.filter((item) => matchesContainer(item, filter)) };
+    },
+
+    ContainerStatus: async ({ containerId, verbose }) => {
+      const container = await inventory.get("container", required(containerId, "container_id"));
+      return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
+    },
+
+    ExecSync: async ({ containerId, cmd, timeout }, { signal }) => {
+      required(containerId, "container_id");
+      required(cmd[0] ?? "", "cmd");
+      return await execSync(exec, containerId, cmd, seconds(timeout, "timeout"), signal);
+    },
+  };
+}
+
+/** What crictl inspect and inspectp show beside the status; never environment values. */
+const verboseInfo = (container: ContainerInspect): Record<string, string> => ({
+  info: JSON.stringify({
+    pid: container.State.Pid,
+    state: container.State.Status,
+    user: container.Config.User,
+    hostConfig: container.HostConfig,
+    networks: container.NetworkSettings.Networks,
+  }),
+});
+
+const newestFirst = (found: ContainerInspect[]): ContainerInspect[] =>
+  found
+    .map((inspect) => ({ inspect, created: toNanos(inspect.Created) }))
+    .sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0))
+    .map(({ inspect }) => inspect);
+
+function checkCidr(text: string): void {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0 || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) {
+    throw new CriError("invalid", `runtime_config.network_config.pod_cidr ${JSON.stringify(text)} is not an address range`);
+  }
+}

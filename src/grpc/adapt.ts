@@ -1,0 +1,93 @@
+/** Where grpc-js's callbacks and events end: inward there are promises and AbortSignals. */
+import { status, type handleServerStreamingCall, type handleUnaryCall } from "@grpc/grpc-js";
+import type { CallContext } from "../cri/context.js";
+import { CriError, isKind } from "../errors.js";
+import type { Log } from "../log.js";
+import type { ApiVersion } from "./proto.js";
+import { toStatus } from "./status.js";
+
+export type Operation = (request: never, context: CallContext) => Promise<object>;
+type Message = Record<string, unknown>;
+
+/** Wraps one unary RPC: cancellation in, status out, one log line per call. */
+export function unary(
+  method: string,
+  apiVersion: ApiVersion,
+  operation: Operation,
+  log: Log,
+): handleUnaryCall<never, object> {
+  return (call, callback) => {
+    const started = performance.now();
+    const abort = new AbortController();
+    const cancel = () => abort.abort();
+    call.once("cancelled", cancel);
+    const finish = (error: unknown, reply?: object): void => {
+      // grpc-js says "cancelled" after a normal end as well.
+      call.off("cancelled", cancel);
+      logCall(log, method, started, call.request, error, reply);
+      if (error === undefined) callback(null, reply);
+      else callback(toStatus(error));
+    };
+    // The extra step turns a throw before the first await into a rejection.
+    Promise.resolve()
+      .then(() => operation(call.request, { signal: abort.signal, apiVersion }))
+      .then(
+        (reply) => finish(undefined, reply),
+        (error: unknown) => finish(error ?? new CriError("internal", "unknown error")),
+      );
+  };
+}
+
+/** An RPC that is not built yet says so, whatever its kind. */
+export const notImplemented =
+  (method: string): handleUnaryCall<never, never> & handleServerStreamingCall<never, never> =>
+  (call: { emit?: (event: string, error: object) => void }, callback?: (error: object) => void) => {
+    const error = { code: status.UNIMPLEMENTED, details: `${method} is not implemented yet` };
+    if (callback) callback(error);
+    else call.emit?.("error", error);
+  };
+
+/** RPCs that only read, which a kubelet calls every second: their success is not news. */
+const isRead = (method: string): boolean => /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|Status$/.test(method);
+
+function logCall(log: Log, method: string, started: number, request: Message, error: unknown, reply?: object): void {
+  const fields = {
+    ...idsOf(request),
+    ...idsOf((reply ?? {}) as Message),
+    ms: Math.round((performance.now() - started) * 10) / 10,
+  };
+  if (error === undefined) {
+    log[isRead(method) ? "debug" : "info"](method, fields);
+    return;
+  }
+  const { code, details } = toStatus(error);
+  const bug = code === status.INTERNAL && error instanceof Error && !isKind(error, "internal");
+  log[bug ? "error" : "warn"](method, {
+    ...fields,
+    code: status[code],
+    error: details,
+    ...(bug ? { stack: error.stack } : {}),
+  });
+}
+
+/** The ids and names by which a call is found again; nothing else of a message is logged. */
+function idsOf(message: Message): Message {
+  const metadata = nested(message, "config", "metadata");
+  const image = nested(message, "image");
+  return {
+    podSandboxId: message["podSandboxId"],
+    containerId: message["containerId"],
+    imageRef: message["imageRef"],
+    image: image?.["image"],
+    name: metadata?.["name"],
+    namespace: metadata?.["namespace"],
+  };
+}
+
+function nested(message: Message, ...path: string[]): Message | undefined {
+  let value: unknown = message;
+  for (const key of path) {
+    value = typeof value === "object" && value !== null ? (value as Message)[key] : undefined;
+  }
+  return typeof value === "object" && value !== null ? (value as Message) : undefined;
+}

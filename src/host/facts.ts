@@ -1,0 +1,121 @@
+/**
+ * What is true of the machine and its engine, gathered once and handed to pure code as one value.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import type { Engine, EngineInfo, EngineVersion } from "../docker/engine.js";
+import type { Log } from "../log.js";
+
+export interface HostFacts {
+  engineVersion: string;
+  apiVersion: string;
+  kernelVersion: string;
+  cgroupDriver: "cgroupfs" | "systemd";
+  cgroupVersion: 1 | 2;
+  /** Names that a runtime handler can have, as registered with the engine. */
+  runtimes: string[];
+  defaultRuntime: string;
+  /** Docker's data directory. */
+  rootDirectory: string;
+  liveRestore: boolean;
+  apparmor: boolean;
+  seccomp: boolean;
+  selinux: boolean;
+  /** The lowest oom_score_adj that a container can be given here, -1000 where nothing is in the way. */
+  minOomScoreAdj: number;
+}
+
+/** The part of HostFacts that comes from /proc, not from the engine. */
+export interface ProcessFacts {
+  /** CapEff of /proc/<pid>/status. */
+  capabilities: bigint;
+  oomScoreAdj: number;
+}
+
+const capSysResource = 24n;
+
+export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: ProcessFacts): HostFacts {
+  const security = (info.SecurityOptions ?? []).map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option);
+  const privileged = ((daemon.capabilities >> capSysResource) & 1n) === 1n;
+  return {
+    engineVersion: info.ServerVersion,
+    apiVersion: version.ApiVersion,
+    kernelVersion: info.KernelVersion,
+    cgroupDriver: info.CgroupDriver === "systemd" ? "systemd" : "cgroupfs",
+    cgroupVersion: info.CgroupVersion === "2" ? 2 : 1,
+    runtimes: Object.keys(info.Runtimes).sort(),
+    defaultRuntime: info.DefaultRuntime,
+    rootDirectory: info.DockerRootDir,
+    liveRestore: info.LiveRestoreEnabled,
+    apparmor: security.includes("apparmor"),
+    seccomp: security.includes("seccomp"),
+    selinux: security.includes("selinux"),
+    // Without CAP_SYS_RESOURCE a process cannot lower the value that it inherited (proc(5)); runc then dies.
+    minOomScoreAdj: privileged ? -1000 : daemon.oomScoreAdj,
+  };
+}
+
+/** Reads CapEff from the text of /proc/<pid>/status. */
+export const parseCapabilities = (status: string): bigint =>
+  BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+
+export class Host {
+  #facts: Promise<HostFacts> | undefined;
+
+  constructor(
+    private readonly engine: Pick<Engine, "info" | "version">,
+    private readonly log: Log,
+    private readonly readDaemon: () => Promise<ProcessFacts> = readDaemonProcess,
+  ) {}
+
+  /** The facts; asked of the engine at the first call and after `forget`. */
+  facts(): Promise<HostFacts> {
+    if (!this.#facts) {
+      const gathering = this.#gather();
+      this.#facts = gathering;
+      gathering.catch(() => {
+        if (this.#facts === gathering) this.#facts = undefined;
+      });
+    }
+    return this.#facts;
+  }
+
+  /** To be called when the engine was away: it may have come back as another version. */
+  forget(): void {
+    this.#facts = undefined;
+  }
+
+  async #gather(): Promise<HostFacts> {
+    const [info, version, daemon] = await Promise.all([
+      this.engine.info(),
+      this.engine.version(),
+      this.readDaemon(),
+    ]);
+    const facts = toHostFacts(info, version, daemon);
+    this.log.info("host facts", { ...facts });
+    if (facts.minOomScoreAdj > -1000) {
+      this.log.warn("no CAP_SYS_RESOURCE here: lower values of oom_score_adj are raised to what is possible", {
+        minOomScoreAdj: facts.minOomScoreAdj,
+      });
+    }
+    return facts;
+  }
+}
+
+/** dockerd's process where it can be seen, else our own: both run with what the host allows. */
+async function readDaemonProcess(): Promise<ProcessFacts> {
+  const pid = (await findProcess("dockerd")) ?? "self";
+  const [status, oomScoreAdj] = await Promise.all([
+    readFile(`/proc/${pid}/status`, "utf8"),
+    readFile(`/proc/${pid}/oom_score_adj`, "utf8"),
+  ]);
+  return { capabilities: parseCapabilities(status), oomScoreAdj: Number(oomScoreAdj) };
+}
+
+async function findProcess(command: string): Promise<string | undefined> {
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    const comm = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+    if (comm.trim() === command) return pid;
+  }
+  return undefined;
+}

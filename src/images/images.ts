@@ -1,0 +1,146 @@
+import type { Clock } from "../clock.js";
+import type { Engine, ImageInspect } from "../docker/engine.js";
+import { CriError, isKind } from "../errors.js";
+import type { AuthConfig__Output } from "../generated/runtime/v1/AuthConfig.js";
+import type { FilesystemUsage } from "../generated/runtime/v1/FilesystemUsage.js";
+import type { Image } from "../generated/runtime/v1/Image.js";
+import { toRegistryAuth } from "./auth.js";
+import { toImage } from "./from-docker.js";
+import { dockerReference, parsePullSource, registryOf } from "./reference.js";
+
+export interface ImagesDependencies {
+  engine: Pick<
+    Engine,
+    "listImages" | "inspectImage" | "pullImage" | "removeImage" | "listContainers" | "diskUsage"
+  >;
+  host: { facts(): Promise<{ rootDirectory: string }> };
+  clock: Clock;
+  /** --pod-infra-container-image, reported as pinned */
+  sandboxImage: string;
+  /** Milliseconds that a pull may go without progress. */
+  progressDeadline: number;
+}
+
+export class Images {
+  /** The User of an image, by id: an image's content never changes. */
+  readonly #users = new Map<string, string>();
+
+  constructor(private readonly deps: ImagesDependencies) {}
+
+  /** All images, or the one that `reference` names. */
+  async list(reference: string, signal: AbortSignal): Promise<Image[]> {
+    if (reference !== "") {
+      const image = await this.status(reference, signal);
+      return image ? [image.image] : [];
+    }
+    const { engine, sandboxImage } = this.deps;
+    const summaries = await engine.listImages(signal);
+    const ids = new Set(summaries.map(({ Id }) => Id));
+    for (const id of this.#users.keys()) if (!ids.has(id)) this.#users.delete(id);
+    const images = await Promise.all(
+      summaries.map(async (summary) => {
+        const user = await this.#userOf(summary.Id, signal);
+        return user === undefined ? undefined : toImage(summary, user, sandboxImage);
+      }),
+    );
+    return images.filter((image) => image !== undefined);
+  }
+
+  /** CRI: an image that is not there is no error, but an empty answer. */
+  async status(
+    reference: string,
+    signal?: AbortSignal,
+  ): Promise<{ image: Image; inspect: ImageInspect } | undefined> {
+    const inspect = await this.inspect(reference, signal);
+    return inspect && { image: toImage(inspect, inspect.Config?.User ?? "", this.deps.sandboxImage), inspect };
+  }
+
+  /** By any reference; undefined when it is not there. */
+  async inspect(reference: string, signal?: AbortSignal): Promise<ImageInspect | undefined> {
+    try {
+      return await this.deps.engine.inspectImage(dockerReference(reference), signal);
+    } catch (error) {
+      // Docker answers 400 to what cannot be a reference: there is no such image.
+      if (isKind(error, "notFound") || isKind(error, "invalid")) return undefined;
+      throw error;
+    }
+  }
+
+  /** @returns the image's id */
+  async pull(reference: string, auth: AuthConfig__Output | null, signal: AbortSignal): Promise<string> {
+    const { engine, clock, progressDeadline } = this.deps;
+    const source = parsePullSource(reference);
+    const credentials = toRegistryAuth(auth, registryOf(source.repository));
+
+    const stuck = new AbortController();
+    const idle = new AbortController();
+    let lastProgress = clock.now();
+    const watch = async (): Promise<void> => {
+      for (;;) {
+        const left = progressDeadline - Number((clock.now() - lastProgress) / 1_000_000n);
+        if (left <= 0) break;
+        await clock.sleep(left, idle.signal);
+      }
+      const seconds = progressDeadline / 1000;
+      stuck.abort(
+        new CriError("deadline", `pull of ${reference} made no progress for ${seconds} s (--image-pull-progress-deadline)`),
+      );
+    };
+    const watching = watch().catch(() => undefined);
+    try {
+      for await (const _ of engine.pullImage(source, credentials, AbortSignal.any([signal, stuck.signal]))) {
+        lastProgress = clock.now();
+      }
+    } finally {
+      idle.abort();
+      await watching;
+    }
+    const image = await this.inspect(reference, signal);
+    if (!image) throw new CriError("internal", `image ${reference} was pulled, but the Docker Engine does not know it`);
+    return image.Id;
+  }
+
+  /** The id of an image, pulled when it is not there. */
+  async ensure(reference: string, signal: AbortSignal): Promise<string> {
+    const image = await this.inspect(reference, signal);
+    return image ? image.Id : await this.pull(reference, null, signal);
+  }
+
+  /**
+   * Removes the image that `reference` names, under all its names; not there is success. An image that a
+   * container uses is refused before anything is untagged.
+   */
+  async remove(reference: string): Promise<void> {
+    const { engine } = this.deps;
+    const image = await this.inspect(reference);
+    if (!image) return;
+    const users = (await engine.listContainers({ ancestor: [image.Id] })).filter(({ ImageID }) => ImageID === image.Id);
+    if (users.length > 0) {
+      const names = users.map(({ Id, Names }) => Names[0]?.replace(/^\//, "") ?? Id).join(", ");
+      throw new CriError("failedPrecondition", `image ${reference} is in use by ${names}`);
+    }
+    // Forced only because Docker else refuses an id with several names; nothing uses the image.
+    await engine.removeImage(image.Id, { force: true }).catch((error: unknown) => {
+      if (!isKind(error, "notFound")) throw error;
+    });
+  }
+
+  /** Bytes of all images under Docker's data directory. */
+  async filesystem(signal: AbortSignal): Promise<FilesystemUsage> {
+    const { engine, host, clock } = this.deps;
+    const [{ rootDirectory }, { LayersSize }] = await Promise.all([host.facts(), engine.diskUsage(signal)]);
+    return {
+      timestamp: clock.now().toString(),
+      fsId: { mountpoint: rootDirectory },
+      usedBytes: { value: LayersSize },
+    };
+  }
+
+  async #userOf(id: string, signal: AbortSignal): Promise<string | undefined> {
+    const known = this.#users.get(id);
+    if (known !== undefined) return known;
+    const user = (await this.inspect(id, signal))?.Config?.User ?? "";
+    this.#users.set(id, user);
+    return user;
+  }
+}

@@ -1,0 +1,140 @@
+import { writeFile } from "node:fs/promises";
+import { createNamed } from "../containers/create-named.js";
+import { removeContainer, terminate } from "../containers/end.js";
+import type { ContainerInspect, Engine } from "../docker/engine.js";
+import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
+import type { DNSConfig__Output } from "../generated/runtime/v1/DNSConfig.js";
+import type { HostFacts } from "../host/facts.js";
+import type { Images } from "../images/images.js";
+import type { Inventory } from "../inventory/inventory.js";
+import { sandboxName } from "../kube/names.js";
+import type { Log } from "../log.js";
+import type { PodNetwork } from "../network/pod-network.js";
+import { withRollback } from "../rollback.js";
+import type { SandboxSpec } from "./spec.js";
+import { toResolvConf, toSandboxOptions } from "./to-docker.js";
+
+export interface PodsDependencies {
+  engine: Engine;
+  inventory: Inventory;
+  images: Pick<Images, "ensure">;
+  network: PodNetwork;
+  host: { facts(): Promise<HostFacts> };
+  /** --pod-infra-container-image */
+  sandboxImage: string;
+  log: Log;
+}
+
+/** Seconds that the pause process has to leave; it does so at once. */
+const sandboxGraceSeconds = 10;
+
+/** The life of pod sandboxes. */
+export class Pods {
+  /** Names of sandboxes being made, so that a client's second try does not undo its first. */
+  readonly #underWay = new Set<string>();
+
+  constructor(private readonly deps: PodsDependencies) {}
+
+  /** Makes and starts a sandbox; when any step fails, nothing of it is left. */
+  async run(spec: SandboxSpec, signal: AbortSignal): Promise<string> {
+    const name = sandboxName(spec.metadata);
+    if (this.#underWay.has(name)) {
+      throw new CriError("alreadyExists", `sandbox ${name} is being created by another request`);
+    }
+    this.#underWay.add(name);
+    try {
+      return await this.#create(spec, signal);
+    } finally {
+      this.#underWay.delete(name);
+    }
+  }
+
+  async #create(spec: SandboxSpec, signal: AbortSignal): Promise<string> {
+    const { engine, inventory, network, host, log } = this.deps;
+    const [facts, image] = await Promise.all([host.facts(), this.#ensureImage(signal)]);
+    checkRuntimeHandler(spec.runtimeHandler, facts);
+    const podNetwork = spec.namespaces.network === "POD" ? network.dockerMode() : "host";
+    const options = toSandboxOptions(spec, image, podNetwork, facts);
+
+    return withRollback(log, async (undo) => {
+      throwIfAborted(signal);
+      const { id } = await createNamed(engine, options);
+      undo("remove the sandbox", async () => {
+        await engine.removeContainer(id, { force: true });
+        inventory.forget(id);
+      });
+      await this.#start(id, spec.dns);
+      throwIfAborted(signal);
+      return id;
+    });
+  }
+
+  /** Starts a sandbox that something outside stopped; CRI's own words: "by external factors". */
+  async start(id: string): Promise<void> {
+    const sandbox = await this.deps.inventory.get("podsandbox", id);
+    if (sandbox.State.Running) return;
+    // Docker keeps a container's resolv.conf over a restart, so the pod's DNS is as it was.
+    await this.#start(sandbox.Id, undefined);
+  }
+
+  /** Ends every process of the pod. Idempotent, also for ids that never were. */
+  async stop(id: string): Promise<void> {
+    const sandbox = await this.deps.inventory.find("podsandbox", id);
+    if (sandbox) await this.#stop(sandbox);
+  }
+
+  /** Removes the sandbox and all its containers. Idempotent, also for ids that never were. */
+  async remove(id: string): Promise<void> {
+    const { engine, inventory } = this.deps;
+    const sandbox = await inventory.find("podsandbox", id);
+    if (!sandbox) return;
+    await this.#stop(sandbox);
+    const containers = await inventory.containersOf(sandbox.Id);
+    await Promise.all(containers.map((container) => removeContainer(engine, inventory, container)));
+    await removeContainer(engine, inventory, sandbox);
+  }
+
+  async #start(id: string, dns: DNSConfig__Output | undefined): Promise<void> {
+    const { engine, inventory } = this.deps;
+    try {
+      await engine.startContainer(id);
+      if (!dns) return;
+      const { ResolvConfPath } = await engine.inspectContainer(id);
+      // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
+      await writeFile(ResolvConfPath, toResolvConf(dns));
+    } finally {
+      inventory.touch(id, "podsandbox");
+    }
+  }
+
+  async #stop(sandbox: ContainerInspect): Promise<void> {
+    const { engine, inventory } = this.deps;
+    // CRI: running containers of the sandbox are forcibly terminated.
+    const containers = await inventory.containersOf(sandbox.Id);
+    await Promise.all(containers.map((container) => terminate(engine, inventory, container, 0)));
+    await terminate(engine, inventory, sandbox, sandboxGraceSeconds);
+  }
+
+  async #ensureImage(signal: AbortSignal): Promise<string> {
+    const { images, sandboxImage } = this.deps;
+    try {
+      return await images.ensure(sandboxImage, signal);
+    } catch (error) {
+      if (isKind(error, "unavailable") || isKind(error, "cancelled")) throw error;
+      throw new CriError(
+        "failedPrecondition",
+        `the sandbox image ${sandboxImage} is not there and cannot be pulled (${messageOf(error)}); ` +
+          "name another one with --pod-infra-container-image, or make it here with scripts/build-pause",
+        { cause: error },
+      );
+    }
+  }
+}
+
+function checkRuntimeHandler(handler: string, host: HostFacts): void {
+  if (handler === "" || host.runtimes.includes(handler)) return;
+  throw new CriError(
+    "invalid",
+    `runtime_handler ${JSON.stringify(handler)} is not known to the Docker Engine; known are ${host.runtimes.join(", ")}`,
+  );
+}

@@ -1,0 +1,102 @@
+/** A sandbox as the client asks for it, checked once at the edge (pure). */
+import { isIP } from "node:net";
+import { isAbsolute } from "node:path/posix";
+import { CriError } from "../errors.js";
+import type { DNSConfig__Output } from "../generated/runtime/v1/DNSConfig.js";
+import type { PodSandboxConfig__Output } from "../generated/runtime/v1/PodSandboxConfig.js";
+import type { PodSandboxMetadata__Output } from "../generated/runtime/v1/PodSandboxMetadata.js";
+import type { PortMapping__Output } from "../generated/runtime/v1/PortMapping.js";
+import { checkNamePart, type PodMetadata } from "../kube/names.js";
+import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
+import { selinuxOptions, toUser } from "../linux/security.js";
+
+export interface PortMapping {
+  protocol: "tcp" | "udp" | "sctp";
+  containerPort: number;
+  /** 0: the port is only declared. */
+  hostPort: number;
+  hostIp: string;
+}
+
+export interface SandboxSpec {
+  metadata: PodMetadata;
+  hostname: string;
+  /** Empty or absolute. */
+  logDirectory: string;
+  /** undefined: the engine's own. */
+  dns: DNSConfig__Output | undefined;
+  ports: PortMapping[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  cgroupParent: string;
+  sysctls: Record<string, string>;
+  namespaces: Namespaces;
+  user: string;
+  supplementalGroups: string[];
+  readonlyRootfs: boolean;
+  selinux: string[];
+  /** Empty: the engine's default runtime. */
+  runtimeHandler: string;
+}
+
+export function parseSandboxConfig(config: PodSandboxConfig__Output | null, runtimeHandler: string): SandboxSpec {
+  if (!config) throw new CriError("invalid", "config is required");
+  const metadata = parseMetadata(config.metadata, "config.metadata");
+  const security = config.linux?.securityContext ?? null;
+  const place = "config.linux.security_context";
+  return {
+    metadata,
+    hostname: config.hostname,
+    logDirectory: parseLogDirectory(config.logDirectory, "config.log_directory"),
+    dns: isEmptyDns(config.dnsConfig) ? undefined : (config.dnsConfig ?? undefined),
+    ports: config.portMappings.map((port, index) => parsePort(port, `config.port_mappings[${index}]`)),
+    labels: config.labels,
+    annotations: config.annotations,
+    cgroupParent: config.linux?.cgroupParent ?? "",
+    sysctls: config.linux?.sysctls ?? {},
+    namespaces: parseSandboxNamespaces(security?.namespaceOptions ?? null, `${place}.namespace_options`),
+    user: security ? toUser(security, place) : "",
+    supplementalGroups: security?.supplementalGroups ?? [],
+    readonlyRootfs: security?.readonlyRootfs ?? false,
+    selinux: selinuxOptions(security?.selinuxOptions ?? null),
+    runtimeHandler,
+  };
+}
+
+/** @param field the metadata's place in the request, for errors */
+export function parseMetadata(metadata: PodSandboxMetadata__Output | null, field: string): PodMetadata {
+  if (!metadata) throw new CriError("invalid", `${field} is required`);
+  const { name, namespace, uid, attempt } = metadata;
+  checkNamePart(name, `${field}.name`);
+  checkNamePart(namespace, `${field}.namespace`);
+  checkNamePart(uid, `${field}.uid`);
+  return { name, namespace, uid, attempt };
+}
+
+export function parseLogDirectory(directory: string, field: string): string {
+  if (directory === "" || isAbsolute(directory)) return directory;
+  throw new CriError("invalid", `${field} ${JSON.stringify(directory)} is not an absolute path`);
+}
+
+function parseSandboxNamespaces(...[option, field]: Parameters<typeof parseNamespaces>): Namespaces {
+  const namespaces = parseNamespaces(option, field);
+  if (namespaces.pid === "TARGET") {
+    throw new CriError("invalid", `${field}.pid is TARGET, which only a container can ask for`);
+  }
+  return namespaces;
+}
+
+function parsePort({ protocol, containerPort, hostPort, hostIp }: PortMapping__Output, field: string): PortMapping {
+  if (typeof protocol !== "string") throw new CriError("invalid", `${field}.protocol ${String(protocol)} is unknown`);
+  if (containerPort < 1 || containerPort > 65535) {
+    throw new CriError("invalid", `${field}.container_port ${containerPort} is not a port`);
+  }
+  if (hostPort < 0 || hostPort > 65535) throw new CriError("invalid", `${field}.host_port ${hostPort} is not a port`);
+  if (hostIp !== "" && isIP(hostIp) === 0) {
+    throw new CriError("invalid", `${field}.host_ip ${JSON.stringify(hostIp)} is not an IP address`);
+  }
+  return { protocol: protocol.toLowerCase() as PortMapping["protocol"], containerPort, hostPort, hostIp };
+}
+
+const isEmptyDns = (dns: DNSConfig__Output | null): boolean =>
+  !dns || dns.servers.length + dns.searches.length + dns.options.length === 0;
