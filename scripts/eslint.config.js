@@ -1,12 +1,101 @@
-// Lint rules. Type-checked, because a forgotten promise in a server is a crash; and the import directions
-// of README's layout, because a structure that nothing holds does not last.
+// Lint rules. Type-checked, because in a server a forgotten promise is a crash; and the import directions of
+// the layout, because a structure that nothing holds does not last.
 import tseslint from "typescript-eslint";
 
-/** Folders of src, from the rim inwards. A folder imports only what its row names (and itself). */
+/**
+ * What each folder of src may import, beside itself, src/errors.ts, src/log.ts, src/clock.ts,
+ * src/rollback.ts and src/generated. Data comes in at grpc/ and leaves at docker/; nothing points back.
+ * src/app.ts, the composition root, and src/main.ts see everything.
+ */
 const mayImport = {
-  grpc: ["generated", "errors", "log"],
-  cri: ["pods", "containers", "images", "host", "inventory", "network", "kube", "generated", "errors", "grpc-types"],
+  grpc: ["cri"],
+  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods"],
+  pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
+  containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
+  images: ["docker"],
+  inventory: ["docker", "kube"],
+  network: [],
+  logs: [],
+  linux: ["host"],
+  host: ["docker", "linux"],
+  kube: [],
+  docker: [],
 };
 
-export default tseslint.config();
-void mayImport;
+/** Files that map values to values: they know no input, no output and no time. */
+const pureFiles = [
+  "src/kube/*.ts",
+  "src/linux/*.ts",
+  "src/**/{to-docker,from-docker,spec,mounts,resources,auth,reference}.ts",
+  "src/config.ts",
+];
+
+const folders = Object.keys(mayImport);
+const onlyInDocker = {
+  regex: "^dockerode$",
+  allowTypeImports: true,
+  message: "Only src/docker talks to dockerode.",
+};
+const onlyInGrpc = { regex: "^@grpc/grpc-js$", message: "Only src/grpc knows gRPC; throw a CriError." };
+const effects = {
+  regex: "^node:(fs|child_process|http|timers|dns|dgram|tls)",
+  message: "This file is pure: take what it needs as an argument.",
+};
+
+/** The patterns a folder's files must not import; grpc-js and dockerode have one home each. */
+const forbidden = (folder) => [
+  {
+    regex: `^\\.\\./(${folders.filter((other) => other !== folder && !mayImport[folder].includes(other)).join("|")})/`,
+    message: `src/${folder} may import only: ${mayImport[folder].join(", ") || "nothing of the other folders"}.`,
+  },
+  { regex: "^\\.\\./(app|main)\\.js$", message: "Nothing imports the composition root." },
+  ...(folder === "docker" ? [] : [onlyInDocker]),
+  ...(folder === "grpc" ? [] : [onlyInGrpc]),
+];
+
+const restrict = (patterns) => ({ "@typescript-eslint/no-restricted-imports": ["error", { patterns }] });
+
+export default tseslint.config(
+  { ignores: ["dist/**", "src/generated/**"] },
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        project: "test/tsconfig.json",
+        tsconfigRootDir: new URL("..", import.meta.url).pathname,
+      },
+    },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/prefer-promise-reject-errors": "off",
+      "@typescript-eslint/only-throw-error": "off",
+    },
+  },
+  ...folders.map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: restrict(forbidden(folder)) })),
+  ...folders.map((folder) => ({
+    files: pureFiles.filter((glob) => glob.startsWith("src/**") || glob.startsWith(`src/${folder}/`)),
+    ignores: [`src/!(${folder})/**`],
+    rules: restrict([...forbidden(folder), effects]),
+  })),
+  // node:test's functions return promises that the runner awaits itself.
+  {
+    files: ["test/**/*.ts"],
+    rules: {
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: "package",
+              name: ["test", "suite", "describe", "it", "before", "after", "beforeEach", "afterEach"],
+              package: "node:test",
+            },
+          ],
+        },
+      ],
+    },
+  },
+);

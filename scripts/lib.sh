@@ -98,6 +98,8 @@ need_node() {
 install_npm_packages() {
   need_node
   if [[ $repo/node_modules/.package-lock.json -nt $repo/package-lock.json ]]; then return; fi
+  # npm ci would empty the folder behind a link, which belongs to somebody else.
+  [[ ! -L $repo/node_modules ]] || die "node_modules is a link; bring what it leads to up to date yourself"
   step "npm ci" npm --prefix "$repo" ci --no-audit --no-fund
 }
 

@@ -37,17 +37,31 @@ export async function startApp(
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const containers = new Containers({ engine, inventory, host, log: log.child({ part: "containers" }) });
-  const pods = new Pods({ engine, inventory, images, network, host, sandboxImage, log: log.child({ part: "pods" }) });
+  const pods = new Pods({
+    engine,
+    inventory,
+    images,
+    network,
+    host,
+    sandboxImage,
+    log: log.child({ part: "pods" }),
+  });
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
   const domain = { pods, containers, images, inventory, network, host, exec, clock, settings: config };
 
   inventory.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
-  const server = await serve(config.socketPath, services, log.child({ part: "rpc" })).catch(async (error: unknown) => {
-    await inventory.close();
-    throw error;
+  const server = await serve(config.socketPath, services, log.child({ part: "rpc" })).catch(
+    async (error: unknown) => {
+      await inventory.close();
+      throw error;
+    },
+  );
+  log.info("serving", {
+    socket: config.socketPath,
+    docker: config.dockerSocketPath,
+    network: config.networkPlugin,
   });
-  log.info("serving", { socket: config.socketPath, docker: config.dockerSocketPath, network: config.networkPlugin });
   return {
     close: async () => {
       await server.close();

@@ -86,7 +86,8 @@ export function parseCommand(argv: string[]): Command {
   const values = readFlags(argv);
   if (values.has("help")) return { kind: "help" };
   if (values.has("version")) return { kind: "version" };
-  const value = (name: string): string => values.get(name) ?? flags.find((flag) => flag.name === name)?.fallback ?? "";
+  const value = (name: string): string =>
+    values.get(name) ?? flags.find((flag) => flag.name === name)?.fallback ?? "";
   return {
     kind: "run",
     config: Object.freeze({
@@ -95,7 +96,10 @@ export function parseCommand(argv: string[]): Command {
       rootDirectory: parseDirectory(value("root-directory"), "root-directory"),
       sandboxImage: nonEmpty(value("pod-infra-container-image"), "pod-infra-container-image"),
       networkPlugin: parseNetworkPlugin(value("network-plugin")),
-      imagePullProgressDeadline: parseDuration(value("image-pull-progress-deadline"), "image-pull-progress-deadline"),
+      imagePullProgressDeadline: parseDuration(
+        value("image-pull-progress-deadline"),
+        "image-pull-progress-deadline",
+      ),
       runtimeRequestTimeout: parseDuration(value("runtime-request-timeout"), "runtime-request-timeout"),
       logLevel: parseLogLevel(value("log-level")),
     }),
@@ -122,7 +126,9 @@ export function helpText(): string {
 function readFlags(argv: string[]): Map<string, string> {
   const options = {
     ...Object.fromEntries(
-      flags.flatMap(({ name, aliases = [] }) => [name, ...aliases].map((word) => [word, { type: "string" as const }])),
+      flags.flatMap(({ name, aliases = [] }) =>
+        [name, ...aliases].map((word) => [word, { type: "string" as const }]),
+      ),
     ),
     help: { type: "boolean" as const, short: "h" },
     version: { type: "boolean" as const },
@@ -130,7 +136,8 @@ function readFlags(argv: string[]): Map<string, string> {
   const { tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
   const found = new Map<string, string>();
   for (const token of tokens) {
-    if (token.kind === "positional") throw new UsageError(`unexpected argument ${JSON.stringify(token.value)}`);
+    if (token.kind === "positional")
+      throw new UsageError(`unexpected argument ${JSON.stringify(token.value)}`);
     if (token.kind !== "option") continue;
     if (later.has(token.name)) throw new UsageError(`--${token.name} is not supported yet`);
     const flag = flags.find(({ name, aliases = [] }) => name === token.name || aliases.includes(token.name));
@@ -142,7 +149,9 @@ function readFlags(argv: string[]): Map<string, string> {
     const value = token.value ?? "";
     const before = found.get(name);
     if (before !== undefined && before !== value) {
-      throw new UsageError(`--${name} is given twice, as ${JSON.stringify(before)} and ${JSON.stringify(value)}`);
+      throw new UsageError(
+        `--${name} is given twice, as ${JSON.stringify(before)} and ${JSON.stringify(value)}`,
+      );
     }
     found.set(name, value);
   }
@@ -169,7 +178,9 @@ function parseNetworkPlugin(value: string): Config["networkPlugin"] {
   if (value === "cni" || value === "bridge") return value;
   if (value === "" || value === "no-op") return "bridge";
   if (value === "kubenet") {
-    throw new UsageError("--network-plugin=kubenet is gone from Kubernetes: use bridge (Docker's own network) or cni");
+    throw new UsageError(
+      "--network-plugin=kubenet is gone from Kubernetes: use bridge (Docker's own network) or cni",
+    );
   }
   throw new UsageError(`--network-plugin=${value}: known are cni and bridge`);
 }

@@ -24,7 +24,8 @@ export function formatField(key: string, value: unknown): string {
   if (typeof value === "bigint" || typeof value === "number" || typeof value === "boolean") {
     return `${key}=${value}`;
   }
-  if (typeof value === "string") return /^[\w./:@-]+$/.test(value) ? `${key}=${value}` : `${key}=${JSON.stringify(value)}`;
+  if (typeof value === "string")
+    return /^[\w./:@-]+$/.test(value) ? `${key}=${value}` : `${key}=${JSON.stringify(value)}`;
   return `${key}=${JSON.stringify(value, (k: string, v: unknown) => (secret.test(k) ? "<redacted>" : v)) ?? "undefined"}`;
 }
 

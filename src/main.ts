@@ -19,7 +19,8 @@ function readCommand(): Command {
 }
 
 const version = (): string =>
-  (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
+  (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
+    .version;
 
 const command = readCommand();
 if (command.kind === "help") process.stdout.write(helpText());

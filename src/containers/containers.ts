@@ -30,7 +30,10 @@ export class Containers {
     const { engine, inventory, host, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
-      throw new CriError("failedPrecondition", `pod sandbox ${sandbox.Id} is not ready: it is ${sandbox.State.Status}`);
+      throw new CriError(
+        "failedPrecondition",
+        `pod sandbox ${sandbox.Id} is not ready: it is ${sandbox.State.Status}`,
+      );
     }
     const { namespaces, seccomp: profile } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
@@ -79,19 +82,24 @@ export class Containers {
   /** Freezes every process of the container; frozen already is success. */
   async pause(id: string): Promise<void> {
     const container = await this.#running(id);
-    if (!container.State.Paused) await this.#change(container.Id, (full) => this.deps.engine.pauseContainer(full));
+    if (!container.State.Paused)
+      await this.#change(container.Id, (full) => this.deps.engine.pauseContainer(full));
   }
 
   /** Thaws it; not frozen is success. */
   async unpause(id: string): Promise<void> {
     const container = await this.#running(id);
-    if (container.State.Paused) await this.#change(container.Id, (full) => this.deps.engine.unpauseContainer(full));
+    if (container.State.Paused)
+      await this.#change(container.Id, (full) => this.deps.engine.unpauseContainer(full));
   }
 
   async #running(id: string) {
     const container = await this.deps.inventory.get("container", id);
     if (container.State.Running) return container;
-    throw new CriError("failedPrecondition", `container ${container.Id} is not running: it is ${container.State.Status}`);
+    throw new CriError(
+      "failedPrecondition",
+      `container ${container.Id} is not running: it is ${container.State.Status}`,
+    );
   }
 
   async #change(id: string, write: (id: string) => Promise<void>): Promise<void> {
@@ -108,7 +116,9 @@ async function makeSource({ hostPath }: Mount): Promise<void> {
   const there = await stat(hostPath).catch(() => undefined);
   if (there) return;
   await mkdir(hostPath, { recursive: true }).catch((error: unknown) => {
-    throw new CriError("failedPrecondition", `mount source ${hostPath} cannot be made: ${messageOf(error)}`, { cause: error });
+    throw new CriError("failedPrecondition", `mount source ${hostPath} cannot be made: ${messageOf(error)}`, {
+      cause: error,
+    });
   });
 }
 

@@ -22,7 +22,10 @@ export async function terminate(
   try {
     // A frozen process sees no signal but SIGKILL, and not even that on every kernel.
     if (container.State.Paused) {
-      await engine.unpauseContainer(container.Id).catch(ignore("failedPrecondition")).catch(ignore("notFound"));
+      await engine
+        .unpauseContainer(container.Id)
+        .catch(ignore("failedPrecondition"))
+        .catch(ignore("notFound"));
     }
     await engine.stopContainer(container.Id, graceSeconds).catch(ignore("notFound"));
   } finally {

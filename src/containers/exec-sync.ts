@@ -38,7 +38,10 @@ export async function execSync(
 ): Promise<ExecResult> {
   const container = await inventory.get("container", containerId);
   if (!container.State.Running) {
-    throw new CriError("failedPrecondition", `container ${container.Id} is not running: it is ${container.State.Status}`);
+    throw new CriError(
+      "failedPrecondition",
+      `container ${container.Id} is not running: it is ${container.State.Status}`,
+    );
   }
   const options = { cmd, tty: false, stdin: false, stdout: true, stderr: true };
   const { id } = await engine.createExec(container.Id, options, signal);
@@ -84,7 +87,10 @@ function stopReason(client: AbortSignal, timeoutSeconds: number, cmd: string[]):
   if (client.aborted) gone();
   else client.addEventListener("abort", gone, { once: true });
   if (timeoutSeconds > 0) {
-    const late = new CriError("deadline", `command ${JSON.stringify(cmd[0])} timed out after ${timeoutSeconds} s and was killed`);
+    const late = new CriError(
+      "deadline",
+      `command ${JSON.stringify(cmd[0])} timed out after ${timeoutSeconds} s and was killed`,
+    );
     const timer = setTimeout(() => controller.abort(late), timeoutSeconds * 1000);
     timer.unref();
     controller.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
@@ -139,7 +145,11 @@ async function endLingering(
 }
 
 /** The end of the output can come before Docker knows the exit code. */
-async function waitForExit(engine: Pick<Engine, "inspectExec">, id: string, signal: AbortSignal): Promise<number> {
+async function waitForExit(
+  engine: Pick<Engine, "inspectExec">,
+  id: string,
+  signal: AbortSignal,
+): Promise<number> {
   for (let pause = 10, waited = 0; waited < 10_000; waited += pause, pause = Math.min(pause * 2, 500)) {
     const { Running, ExitCode }: ExecInspect = await engine.inspectExec(id);
     if (!Running && ExitCode !== null) return ExitCode;

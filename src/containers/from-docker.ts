@@ -25,7 +25,10 @@ export const toContainer = (container: ContainerInspect): Container => ({
 });
 
 /** @param image the image as it is now; undefined where it is gone */
-export function toContainerStatus(container: ContainerInspect, image: ImageInspect | undefined): ContainerStatus {
+export function toContainerStatus(
+  container: ContainerInspect,
+  image: ImageInspect | undefined,
+): ContainerStatus {
   const { podSandboxId: _, ...summary } = toContainer(container);
   const name = image?.RepoTags?.[0] ?? image?.RepoDigests?.[0] ?? container.Config.Image;
   return {
@@ -84,7 +87,14 @@ function outcome({ State, Created }: ContainerInspect): Outcome {
       message,
     };
   }
-  return { state: "CONTAINER_CREATED", startedAt: "0", finishedAt: "0", exitCode: 0, reason: "", message: "" };
+  return {
+    state: "CONTAINER_CREATED",
+    startedAt: "0",
+    finishedAt: "0",
+    exitCode: 0,
+    reason: "",
+    message: "",
+  };
 }
 
 const metadataOf = ({ Name }: ContainerInspect) =>

@@ -31,15 +31,22 @@ export function parseMount(mount: Mount__Output, field: string): Mount {
     // CRI: the four ways in which the request itself is wrong come before what we can do.
     if (!readonly) throw new CriError("invalid", `${field}.recursive_read_only is set without readonly`);
     if (propagation !== "PROPAGATION_PRIVATE") {
-      throw new CriError("invalid", `${field}.recursive_read_only needs propagation PRIVATE, not ${propagation}`);
+      throw new CriError(
+        "invalid",
+        `${field}.recursive_read_only needs propagation PRIVATE, not ${propagation}`,
+      );
     }
     throw notYet(`${field}.recursive_read_only`);
   }
-  if (mount.uidMappings.length + mount.gidMappings.length > 0) throw notYet(`${field}.uidMappings and gidMappings`);
+  if (mount.uidMappings.length + mount.gidMappings.length > 0)
+    throw notYet(`${field}.uidMappings and gidMappings`);
   if (mount.mountOptions.length > 0) throw notYet(`${field}.mount_options`);
   if (hostPath === "") throw new CriError("invalid", `${field}.host_path is required`);
   if (!isAbsolute(containerPath)) {
-    throw new CriError("invalid", `${field}.container_path ${JSON.stringify(containerPath)} is not an absolute path`);
+    throw new CriError(
+      "invalid",
+      `${field}.container_path ${JSON.stringify(containerPath)} is not an absolute path`,
+    );
   }
   if (!isAbsolute(hostPath)) {
     throw new CriError("invalid", `${field}.host_path ${JSON.stringify(hostPath)} is not an absolute path`);
@@ -47,7 +54,13 @@ export function parseMount(mount: Mount__Output, field: string): Mount {
   if (typeof propagation !== "string") {
     throw new CriError("invalid", `${field}.propagation ${String(propagation)} is unknown`);
   }
-  return { containerPath, hostPath, readonly, propagation: propagations[propagation], relabel: selinuxRelabel };
+  return {
+    containerPath,
+    hostPath,
+    readonly,
+    propagation: propagations[propagation],
+    relabel: selinuxRelabel,
+  };
 }
 
 /**
@@ -78,9 +91,10 @@ const toMount = ({ hostPath, containerPath, readonly, propagation }: Mount): Mou
   Target: containerPath,
   ReadOnly: readonly,
   // Since API 1.44 a read-only bind is recursive unless told otherwise; CRI's readonly is not.
-  BindOptions: { Propagation: propagation, ...(readonly ? { ReadOnlyNonRecursive: true } : {}) } as NonNullable<
-    MountSettings["BindOptions"]
-  >,
+  BindOptions: {
+    Propagation: propagation,
+    ...(readonly ? { ReadOnlyNonRecursive: true } : {}),
+  },
 });
 
 const toBind = ({ hostPath, containerPath, readonly, propagation }: Mount): string =>

@@ -28,7 +28,7 @@ export function parseStat(text: string): ProcessStat | undefined {
 export function membersOf(root: number, processes: ProcessStat[]): number[] {
   const members = new Set([root]);
   for (const { pid, session } of processes) if (session === root) members.add(pid);
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false;
     for (const { pid, parent } of processes) {
       if (members.has(parent) && !members.has(pid)) grew = Boolean(members.add(pid));
@@ -44,7 +44,7 @@ export function membersOf(root: number, processes: ProcessStat[]): number[] {
 export const killSession: KillSession = async (pid, containerId) => {
   if (pid <= 0) return;
   const stopped = new Set<number>();
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false;
     for (const member of membersOf(pid, await readProcesses())) {
       if (stopped.has(member) || !(await isIn(member, containerId))) continue;

@@ -12,12 +12,14 @@ import { clampOomScoreAdj } from "../linux/cgroup.js";
 /** Names what Docker's API cannot express or what can never be right. */
 export function checkResources(resources: LinuxContainerResources__Output, field: string): void {
   const huge = resources.hugepageLimits.find(({ limit }) => limit !== "0");
-  if (huge) throw new CriError("unimplemented", `${field}.hugepage_limits (${huge.pageSize}) are not supported yet`);
+  if (huge)
+    throw new CriError("unimplemented", `${field}.hugepage_limits (${huge.pageSize}) are not supported yet`);
   if (Object.keys(resources.unified).length > 0) {
     throw new CriError("unimplemented", `${field}.unified is not supported yet`);
   }
   for (const name of ["cpuPeriod", "cpuShares", "memoryLimitInBytes"] as const) {
-    if (resources[name].startsWith("-")) throw new CriError("invalid", `${field}: ${name} is negative: ${resources[name]}`);
+    if (resources[name].startsWith("-"))
+      throw new CriError("invalid", `${field}: ${name} is negative: ${resources[name]}`);
   }
 }
 

@@ -1,5 +1,4 @@
 /** A container as the client asks for it, checked once at the edge (pure). */
-import { isAbsolute, join, normalize } from "node:path/posix";
 import { CriError } from "../errors.js";
 import type { ContainerConfig__Output } from "../generated/runtime/v1/ContainerConfig.js";
 import type { Device__Output } from "../generated/runtime/v1/Device.js";
@@ -12,7 +11,7 @@ import { checkNamePart, type ContainerMetadata } from "../kube/names.js";
 import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
 import { parseProfile, selinuxOptions, toUser, type Profile } from "../linux/security.js";
 import { toDockerSignal } from "../linux/signals.js";
-import { parseLogDirectory } from "../pods/spec.js";
+import { parseLogDirectory, toLogPath } from "../logs/path.js";
 import { parseMount, type Mount } from "./mounts.js";
 import { checkResources } from "./resources.js";
 
@@ -63,8 +62,10 @@ export function parseContainerConfig(
   if (!sandboxConfig) throw new CriError("invalid", "sandbox_config is required");
   if (!config.metadata) throw new CriError("invalid", "config.metadata is required");
   checkNamePart(config.metadata.name, "config.metadata.name");
-  if (config.metadata.name === "POD") throw new CriError("invalid", 'config.metadata.name "POD" is the sandbox\'s own');
-  if (!config.image || config.image.image === "") throw new CriError("invalid", "config.image.image is required");
+  if (config.metadata.name === "POD")
+    throw new CriError("invalid", 'config.metadata.name "POD" is the sandbox\'s own');
+  if (!config.image || config.image.image === "")
+    throw new CriError("invalid", "config.image.image is required");
   if (typeof config.stopSignal !== "string") {
     throw new CriError("invalid", `config.stop_signal ${String(config.stopSignal)} is unknown`);
   }
@@ -84,7 +85,7 @@ export function parseContainerConfig(
     devices: config.devices.map((device, index) => parseDevice(device, `config.devices[${index}]`)),
     labels: config.labels,
     annotations: config.annotations,
-    logPath: parseLogPath(logDirectory, config.logPath),
+    logPath: toLogPath(logDirectory, config.logPath),
     stdin: config.stdin,
     stdinOnce: config.stdinOnce,
     tty: config.tty,
@@ -109,19 +110,12 @@ function parseEnv({ key, value }: KeyValue__Output, field: string): string {
 function parseDevice(device: Device__Output, field: string): Device__Output {
   if (device.hostPath === "") throw new CriError("invalid", `${field}.host_path is required`);
   if (!/^[rwm]*$/.test(device.permissions)) {
-    throw new CriError("invalid", `${field}.permissions ${JSON.stringify(device.permissions)} may have r, w and m only`);
+    throw new CriError(
+      "invalid",
+      `${field}.permissions ${JSON.stringify(device.permissions)} may have r, w and m only`,
+    );
   }
   return device;
-}
-
-/** CRI: the log's full path is the sandbox's log_directory joined with the container's log_path. */
-function parseLogPath(directory: string, path: string): string {
-  if (directory === "" || path === "") return "";
-  const full = join(directory, path);
-  if (isAbsolute(path) || !full.startsWith(normalize(`${directory}/`))) {
-    throw new CriError("invalid", `config.log_path ${JSON.stringify(path)} leads out of the log directory ${directory}`);
-  }
-  return full;
 }
 
 function parseSecurity(security: LinuxContainerSecurityContext__Output | null): Security {
@@ -132,7 +126,10 @@ function parseSecurity(security: LinuxContainerSecurityContext__Output | null): 
   }
   const capabilities = security.capabilities;
   if (capabilities && capabilities.addAmbientCapabilities.length > 0) {
-    throw new CriError("unimplemented", `${field}.capabilities.add_ambient_capabilities are not supported by Docker`);
+    throw new CriError(
+      "unimplemented",
+      `${field}.capabilities.add_ambient_capabilities are not supported by Docker`,
+    );
   }
   return {
     privileged: security.privileged,

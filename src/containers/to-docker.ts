@@ -3,10 +3,10 @@ import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import type { ContainerInspect } from "../docker/engine.js";
 import type { HostFacts } from "../host/facts.js";
 import { containerLabels } from "../kube/labels.js";
-import { containerName } from "../kube/names.js";
+import { containerName, podOf } from "../kube/names.js";
+import { toCapAdd } from "../linux/capabilities.js";
 import type { Namespaces } from "../linux/namespaces.js";
 import { apparmorOption, seccompOption } from "../linux/security.js";
-import { podOf } from "../pods/from-docker.js";
 import { toDockerMounts } from "./mounts.js";
 import { toResources } from "./resources.js";
 import type { ContainerSpec, Security } from "./spec.js";
@@ -19,7 +19,7 @@ export function toContainerOptions(
   seccomp: string | undefined,
 ): ContainerCreateOptions & { name: string } {
   return {
-    name: containerName(podOf(sandbox), spec.metadata),
+    name: containerName(podOf(sandbox.Name), spec.metadata),
     Image: spec.image,
     // Docker inherits the image's entrypoint only where the field is absent; proto has no absent list.
     ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
@@ -69,7 +69,7 @@ function toNamespaceModes({ pid, target }: Namespaces, sandbox: ContainerInspect
 
 const toSecurity = (security: Security, host: HostFacts, seccomp: string | undefined): HostConfig => ({
   Privileged: security.privileged,
-  CapAdd: security.addCapabilities,
+  CapAdd: toCapAdd(security.addCapabilities, host),
   CapDrop: security.dropCapabilities,
   GroupAdd: security.supplementalGroups,
   ReadonlyRootfs: security.readonlyRootfs,

@@ -20,5 +20,7 @@ export type Service<Definition, Later extends keyof Definition> = {
 type Named<Definition> = keyof {
   [Key in keyof Definition as string extends Key ? never : number extends Key ? never : Key]: unknown;
 };
-type RequestOf<M> = M extends MethodDefinition<infer _In, infer _Out, infer Request, infer _Reply> ? Request : never;
-type ResponseOf<M> = M extends MethodDefinition<infer _In, infer Response, infer _Request, infer _Reply> ? Response : never;
+type RequestOf<M> =
+  M extends MethodDefinition<infer _In, infer _Out, infer Request, infer _Reply> ? Request : never;
+type ResponseOf<M> =
+  M extends MethodDefinition<infer _In, infer Response, infer _Request, infer _Reply> ? Response : never;

@@ -37,5 +37,9 @@ export const imageService = (images: Images): ImageService => ({
 });
 
 const verboseInfo = (inspect: ImageInspect): Record<string, string> => ({
-  info: JSON.stringify({ id: inspect.Id, user: inspect.Config?.User ?? "", labels: inspect.Config?.Labels ?? {} }),
+  info: JSON.stringify({
+    id: inspect.Id,
+    user: inspect.Config?.User ?? "",
+    labels: inspect.Config?.Labels ?? {},
+  }),
 });

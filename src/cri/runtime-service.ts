@@ -1,6 +1,10 @@
 /** RuntimeService, one entry per RPC: parse the request, call the domain, shape the reply. */
 import { isIP } from "node:net";
-import { matchesFilter as matchesContainer, toContainer, toContainerStatus } from "../containers/from-docker.js";
+import {
+  matchesFilter as matchesContainer,
+  toContainer,
+  toContainerStatus,
+} from "../containers/from-docker.js";
 import { execSync, type ExecSyncDependencies } from "../containers/exec-sync.js";
 import type { Containers } from "../containers/containers.js";
 import { parseContainerConfig } from "../containers/spec.js";
@@ -112,7 +116,10 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     PodSandboxStatus: async ({ podSandboxId, verbose }) => {
       const sandbox = await inventory.get("podsandbox", required(podSandboxId, "pod_sandbox_id"));
-      const [members, { defaultRuntime }] = await Promise.all([inventory.containersOf(sandbox.Id), host.facts()]);
+      const [members, { defaultRuntime }] = await Promise.all([
+        inventory.containersOf(sandbox.Id),
+        host.facts(),
+      ]);
       return {
         status: toPodSandboxStatus(sandbox, defaultRuntime),
         containersStatuses: await Promise.all(members.map(statusOf)),
@@ -199,6 +206,9 @@ function checkCidr(text: string): void {
   const [address = "", bits = "", ...rest] = text.split("/");
   const family = isIP(address);
   if (family === 0 || rest.length > 0 || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) {
-    throw new CriError("invalid", `runtime_config.network_config.pod_cidr ${JSON.stringify(text)} is not an address range`);
+    throw new CriError(
+      "invalid",
+      `runtime_config.network_config.pod_cidr ${JSON.stringify(text)} is not an address range`,
+    );
   }
 }

@@ -41,7 +41,10 @@ export async function* demux(source: Readable): AsyncGenerator<Chunk> {
       if (complaint) complaint.push(data);
       else yield { stream: type === 2 ? "stderr" : "stdout", data };
       if (complaint && left === 0) {
-        throw new CriError("internal", `Docker broke the stream off: ${Buffer.concat(complaint).toString().trim()}`);
+        throw new CriError(
+          "internal",
+          `Docker broke the stream off: ${Buffer.concat(complaint).toString().trim()}`,
+        );
       }
     }
   }

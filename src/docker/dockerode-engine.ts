@@ -27,7 +27,7 @@ interface Call {
 /** docker-modem, as far as it is used; its own types know less than it does. */
 interface Modem {
   agent: Agent;
-  dial(options: object, callback: (error: unknown, stream: Readable) => void): void;
+  dial(options: object, callback: (error: Error | null, stream: Readable) => void): void;
 }
 
 interface PullLine extends PullProgress {
@@ -94,7 +94,11 @@ export function dockerodeEngine({
   const engine: Engine = {
     info: (signal) => fetchJson("GET", "/info", { doing: "read the engine's info", signal }),
     version: (signal) =>
-      fetchJson<EngineVersion>("GET", "/version", { doing: "read the engine's version", signal, unversioned: true }),
+      fetchJson<EngineVersion>("GET", "/version", {
+        doing: "read the engine's version",
+        signal,
+        unversioned: true,
+      }),
 
     listContainers: (filters, signal) =>
       fetchJson("GET", "/containers/json", {
@@ -103,7 +107,10 @@ export function dockerodeEngine({
         signal,
       }),
     inspectContainer: (id, signal) =>
-      fetchJson("GET", `/containers/${encodeURIComponent(id)}/json`, { doing: `inspect container ${id}`, signal }),
+      fetchJson("GET", `/containers/${encodeURIComponent(id)}/json`, {
+        doing: `inspect container ${id}`,
+        signal,
+      }),
     createContainer: async ({ name, ...options }, signal) => {
       const { Id } = await fetchJson<{ Id: string }>("POST", "/containers/create", {
         doing: `create container ${name ?? ""}`,
@@ -138,11 +145,15 @@ export function dockerodeEngine({
         hijack: true,
         // With `hijack` the stream is the upgraded socket, both ways.
       }) as Promise<Duplex>,
-    inspectExec: (id, signal) => fetchJson("GET", `/exec/${id}/json`, { doing: `inspect exec ${id}`, signal }),
+    inspectExec: (id, signal) =>
+      fetchJson("GET", `/exec/${id}/json`, { doing: `inspect exec ${id}`, signal }),
 
     listImages: (signal) => fetchJson("GET", "/images/json", { doing: "list images", signal }),
     inspectImage: (reference, signal) =>
-      fetchJson("GET", `/images/${encodePath(reference)}/json`, { doing: `inspect image ${reference}`, signal }),
+      fetchJson("GET", `/images/${encodePath(reference)}/json`, {
+        doing: `inspect image ${reference}`,
+        signal,
+      }),
     async *pullImage({ repository, tagOrDigest }, auth, signal) {
       const doing = `pull image ${repository}${tagOrDigest.includes(":") ? "@" : ":"}${tagOrDigest}`;
       const stream = await open("POST", "/images/create", {
@@ -154,7 +165,10 @@ export function dockerodeEngine({
       try {
         for await (const { error, errorDetail, ...progress } of jsonLines<PullLine>(stream)) {
           if (error !== undefined || errorDetail) {
-            const status = { statusCode: errorDetail?.code, json: { message: errorDetail?.message ?? error } };
+            const status = {
+              statusCode: errorDetail?.code,
+              json: { message: errorDetail?.message ?? error },
+            };
             throw errorDetail?.code
               ? fromDocker(doing, status)
               : new CriError("internal", `${doing}: ${errorDetail?.message ?? error}`);
@@ -168,7 +182,10 @@ export function dockerodeEngine({
       }
     },
     removeImage: (reference, { force }) =>
-      act("DELETE", `/images/${encodePath(reference)}`, { doing: `remove image ${reference}`, query: { force } }),
+      act("DELETE", `/images/${encodePath(reference)}`, {
+        doing: `remove image ${reference}`,
+        query: { force },
+      }),
     diskUsage: (signal) =>
       fetchJson("GET", "/system/df", { doing: "read disk usage", query: { type: "image" }, signal }),
 
@@ -188,12 +205,16 @@ export function dockerodeEngine({
 const dial = (modem: Modem, options: object): Promise<Readable> =>
   new Promise((resolve, reject) => {
     modem.dial(options, (error, stream) => {
-      if (error === null || error === undefined) resolve(stream);
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      if (error) reject(error);
+      else resolve(stream);
     });
   });
 
-async function* translated<T>(source: AsyncIterable<T>, doing: string, signal: AbortSignal): AsyncGenerator<T> {
+async function* translated<T>(
+  source: AsyncIterable<T>,
+  doing: string,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
   try {
     yield* source;
   } catch (error) {

@@ -32,7 +32,11 @@ export interface Engine {
   /** By id, unique id prefix, tag or digest. */
   inspectImage(reference: string, signal?: AbortSignal): Promise<ImageInspect>;
   /** Pulls; yields the daemon's progress messages and ends when the image is there. */
-  pullImage(image: ImageSource, auth: RegistryAuth | undefined, signal: AbortSignal): AsyncIterable<PullProgress>;
+  pullImage(
+    image: ImageSource,
+    auth: RegistryAuth | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<PullProgress>;
   removeImage(reference: string, options: { force: boolean }): Promise<void>;
   diskUsage(signal?: AbortSignal): Promise<DiskUsage>;
 

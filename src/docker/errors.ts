@@ -12,7 +12,15 @@ const byStatus: Record<number, ErrorKind> = {
 };
 
 /** Socket errors that mean that the daemon is not there (any more). */
-const unreachable = new Set(["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EACCES"]);
+const unreachable = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOENT",
+  "EPIPE",
+  "ECONNABORTED",
+  "ETIMEDOUT",
+  "EACCES",
+]);
 
 /**
  * Anything that a call to the daemon threw, as a CriError whose message is the daemon's own.
@@ -23,11 +31,15 @@ export function fromDocker(doing: string, error: unknown, signal?: AbortSignal):
   if (signal?.aborted) return abortError(doing, signal.reason, error);
   const status = field(error, "statusCode");
   if (typeof status === "number") {
-    return new CriError(byStatus[status] ?? "internal", `${doing}: ${daemonMessage(error)}`, { cause: error });
+    return new CriError(byStatus[status] ?? "internal", `${doing}: ${daemonMessage(error)}`, {
+      cause: error,
+    });
   }
   const code = field(error, "code");
   if (typeof code === "string" && unreachable.has(code)) {
-    return new CriError("unavailable", `cannot reach the Docker Engine: ${messageOf(error)}`, { cause: error });
+    return new CriError("unavailable", `cannot reach the Docker Engine: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   return new CriError("internal", `${doing}: ${messageOf(error)}`, { cause: error });
 }

@@ -48,9 +48,17 @@ export const notImplemented =
   };
 
 /** RPCs that only read, which a kubelet calls every second: their success is not news. */
-const isRead = (method: string): boolean => /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|Status$/.test(method);
+const isRead = (method: string): boolean =>
+  /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|Status$/.test(method);
 
-function logCall(log: Log, method: string, started: number, request: Message, error: unknown, reply?: object): void {
+function logCall(
+  log: Log,
+  method: string,
+  started: number,
+  request: Message,
+  error: unknown,
+  reply?: object,
+): void {
   const fields = {
     ...idsOf(request),
     ...idsOf((reply ?? {}) as Message),
@@ -74,7 +82,7 @@ function logCall(log: Log, method: string, started: number, request: Message, er
 function idsOf(message: Message): Message {
   const metadata = nested(message, "config", "metadata");
   const image = nested(message, "image");
-  return {
+  const ids = {
     podSandboxId: message["podSandboxId"],
     containerId: message["containerId"],
     imageRef: message["imageRef"],
@@ -82,6 +90,7 @@ function idsOf(message: Message): Message {
     name: metadata?.["name"],
     namespace: metadata?.["namespace"],
   };
+  return Object.fromEntries(Object.entries(ids).filter(([, value]) => value !== undefined && value !== ""));
 }
 
 function nested(message: Message, ...path: string[]): Message | undefined {

@@ -22,13 +22,18 @@ const files = apiVersions.map((version) => `runtime/${version}/api.proto`);
 export const loadProto = (): PackageDefinition => loadSync(files, options);
 
 /** The names as the files have them: the loader makes the descriptors of whatever it renamed. */
-export const loadProtoForReflection = (): PackageDefinition => loadSync(files, { ...options, keepCase: true });
+export const loadProtoForReflection = (): PackageDefinition =>
+  loadSync(files, { ...options, keepCase: true });
 
 /**
  * A service of one version, spoken with v1's messages: v1alpha2's are v1's older selves, field for field and
  * number for number (a test holds them to it), so one codec and one set of handlers serve both.
  */
-export function serviceDefinition(proto: PackageDefinition, version: ApiVersion, name: ServiceName): ServiceDefinition {
+export function serviceDefinition(
+  proto: PackageDefinition,
+  version: ApiVersion,
+  name: ServiceName,
+): ServiceDefinition {
   const own = proto[`runtime.${version}.${name}`] as ServiceDefinition;
   const newest = proto[`runtime.v1.${name}`] as ServiceDefinition;
   return Object.fromEntries(

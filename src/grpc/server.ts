@@ -7,7 +7,15 @@ import type { RuntimeService } from "../cri/runtime-service.js";
 import type { Log } from "../log.js";
 import { notImplemented, unary, type Operation } from "./adapt.js";
 import { admitConnection } from "./authority/admit.js";
-import { apiVersions, loadProto, loadProtoForReflection, serviceDefinition, serviceNames, type ApiVersion, type ServiceName } from "./proto.js";
+import {
+  apiVersions,
+  loadProto,
+  loadProtoForReflection,
+  serviceDefinition,
+  serviceNames,
+  type ApiVersion,
+  type ServiceName,
+} from "./proto.js";
 import { listenUnix } from "./socket.js";
 
 export type Services = { RuntimeService: RuntimeService; ImageService: ImageService };

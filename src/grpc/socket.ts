@@ -27,7 +27,10 @@ async function removeStale(path: string): Promise<void> {
   if (!there) return;
   if (!there.isSocket()) throw new CriError("alreadyExists", `${path} exists and is not a socket`);
   if (await isServed(path)) {
-    throw new CriError("alreadyExists", `another process serves ${path}; stop it, or choose another --container-runtime-endpoint`);
+    throw new CriError(
+      "alreadyExists",
+      `another process serves ${path}; stop it, or choose another --container-runtime-endpoint`,
+    );
   }
   await rm(path, { force: true });
 }

@@ -3,6 +3,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineVersion } from "../docker/engine.js";
+import { namesOf } from "../linux/capabilities.js";
 import type { Log } from "../log.js";
 
 export interface HostFacts {
@@ -20,6 +21,8 @@ export interface HostFacts {
   apparmor: boolean;
   seccomp: boolean;
   selinux: boolean;
+  /** What the engine's processes may have and so give, without "CAP_". */
+  capabilities: string[];
   /** The lowest oom_score_adj that a container can be given here, -1000 where nothing is in the way. */
   minOomScoreAdj: number;
 }
@@ -31,11 +34,8 @@ export interface ProcessFacts {
   oomScoreAdj: number;
 }
 
-const capSysResource = 24n;
-
 export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: ProcessFacts): HostFacts {
   const security = (info.SecurityOptions ?? []).map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option);
-  const privileged = ((daemon.capabilities >> capSysResource) & 1n) === 1n;
   return {
     engineVersion: info.ServerVersion,
     apiVersion: version.ApiVersion,
@@ -49,8 +49,9 @@ export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: Pr
     apparmor: security.includes("apparmor"),
     seccomp: security.includes("seccomp"),
     selinux: security.includes("selinux"),
+    capabilities: namesOf(daemon.capabilities),
     // Without CAP_SYS_RESOURCE a process cannot lower the value that it inherited (proc(5)); runc then dies.
-    minOomScoreAdj: privileged ? -1000 : daemon.oomScoreAdj,
+    minOomScoreAdj: namesOf(daemon.capabilities).includes("SYS_RESOURCE") ? -1000 : daemon.oomScoreAdj,
   };
 }
 
@@ -93,9 +94,12 @@ export class Host {
     const facts = toHostFacts(info, version, daemon);
     this.log.info("host facts", { ...facts });
     if (facts.minOomScoreAdj > -1000) {
-      this.log.warn("no CAP_SYS_RESOURCE here: lower values of oom_score_adj are raised to what is possible", {
-        minOomScoreAdj: facts.minOomScoreAdj,
-      });
+      this.log.warn(
+        "no CAP_SYS_RESOURCE here: lower values of oom_score_adj are raised to what is possible",
+        {
+          minOomScoreAdj: facts.minOomScoreAdj,
+        },
+      );
     }
     return facts;
   }

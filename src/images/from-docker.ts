@@ -30,4 +30,5 @@ function toUser(user: string): Pick<Image, "uid" | "username"> {
 }
 
 /** Docker writes "<none>:<none>" for an image without a name. */
-const present = (names: string[] | null): string[] => (names ?? []).filter((name) => !name.startsWith("<none>"));
+const present = (names: string[] | null): string[] =>
+  (names ?? []).filter((name) => !name.startsWith("<none>"));

@@ -52,7 +52,9 @@ export class Images {
     signal?: AbortSignal,
   ): Promise<{ image: Image; inspect: ImageInspect } | undefined> {
     const inspect = await this.inspect(reference, signal);
-    return inspect && { image: toImage(inspect, inspect.Config?.User ?? "", this.deps.sandboxImage), inspect };
+    return (
+      inspect && { image: toImage(inspect, inspect.Config?.User ?? "", this.deps.sandboxImage), inspect }
+    );
   }
 
   /** By any reference; undefined when it is not there. */
@@ -83,7 +85,10 @@ export class Images {
       }
       const seconds = progressDeadline / 1000;
       stuck.abort(
-        new CriError("deadline", `pull of ${reference} made no progress for ${seconds} s (--image-pull-progress-deadline)`),
+        new CriError(
+          "deadline",
+          `pull of ${reference} made no progress for ${seconds} s (--image-pull-progress-deadline)`,
+        ),
       );
     };
     const watching = watch().catch(() => undefined);
@@ -96,7 +101,8 @@ export class Images {
       await watching;
     }
     const image = await this.inspect(reference, signal);
-    if (!image) throw new CriError("internal", `image ${reference} was pulled, but the Docker Engine does not know it`);
+    if (!image)
+      throw new CriError("internal", `image ${reference} was pulled, but the Docker Engine does not know it`);
     return image.Id;
   }
 
@@ -114,7 +120,9 @@ export class Images {
     const { engine } = this.deps;
     const image = await this.inspect(reference);
     if (!image) return;
-    const users = (await engine.listContainers({ ancestor: [image.Id] })).filter(({ ImageID }) => ImageID === image.Id);
+    const users = (await engine.listContainers({ ancestor: [image.Id] })).filter(
+      ({ ImageID }) => ImageID === image.Id,
+    );
     if (users.length > 0) {
       const names = users.map(({ Id, Names }) => Names[0]?.replace(/^\//, "") ?? Id).join(", ");
       throw new CriError("failedPrecondition", `image ${reference} is in use by ${names}`);

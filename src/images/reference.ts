@@ -63,7 +63,9 @@ export function normalize(text: string): string {
   const reference = parseReference(text);
   if (!reference) return withoutScheme(text);
   const registry = registryOf(reference.name);
-  const path = reference.name.startsWith(`${registry}/`) ? reference.name.slice(registry.length + 1) : reference.name;
+  const path = reference.name.startsWith(`${registry}/`)
+    ? reference.name.slice(registry.length + 1)
+    : reference.name;
   const full = registry === "docker.io" && !path.includes("/") ? `library/${path}` : path;
   return `${registry}/${full}${reference.digest ? `@${reference.digest}` : `:${reference.tag ?? "latest"}`}`;
 }

@@ -26,7 +26,18 @@ interface Entry {
 }
 
 /** Container events after which an inspect may read differently. */
-const relevant = ["create", "start", "die", "oom", "pause", "unpause", "rename", "restart", "update", "destroy"];
+const relevant = [
+  "create",
+  "start",
+  "die",
+  "oom",
+  "pause",
+  "unpause",
+  "rename",
+  "restart",
+  "update",
+  "destroy",
+];
 /** Docker answers a subscription before it registers it, so the events of the last seconds are replayed. */
 const overlapSeconds = 5;
 const openLimitMs = 10_000;
@@ -114,7 +125,10 @@ export class Inventory {
     if (this.#entries.get(id)?.kind === kind) return id;
     const matches = [...this.#entries].filter(([full, entry]) => entry.kind === kind && full.startsWith(id));
     if (matches.length > 1) {
-      throw new CriError("invalid", `id ${JSON.stringify(id)} is ambiguous: ${matches.length} ${words[kind]}s begin so`);
+      throw new CriError(
+        "invalid",
+        `id ${JSON.stringify(id)} is ambiguous: ${matches.length} ${words[kind]}s begin so`,
+      );
     }
     return matches[0]?.[0];
   }
@@ -153,11 +167,14 @@ export class Inventory {
         if (this.#closing.signal.aborted) return;
         const lost = this.#connected;
         this.#connected = false;
-        const cause = new CriError("unavailable", error instanceof Error ? error.message : String(error), { cause: error });
+        const cause = new CriError("unavailable", error instanceof Error ? error.message : String(error), {
+          cause: error,
+        });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
         this.onLost();
-        if (lost || first) this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
+        if (lost || first)
+          this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
       }
       this.#wake = new AbortController();
       await pauseUntil(retryMs, this.#wake.signal);
@@ -167,12 +184,19 @@ export class Inventory {
   /** One event stream's life: open, list, follow. Always ends by throwing. */
   async #followOnce(): Promise<never> {
     const opening = new AbortController();
-    const timer = setTimeout(() => opening.abort(new Error("the Docker Engine does not answer")), openLimitMs);
+    const timer = setTimeout(
+      () => opening.abort(new Error("the Docker Engine does not answer")),
+      openLimitMs,
+    );
     const signal = AbortSignal.any([this.#closing.signal, opening.signal]);
     let events: AsyncIterable<EngineEvent>;
     try {
       const since = Math.floor(Date.now() / 1000) - overlapSeconds;
-      events = await this.engine.events({ type: ["container"], event: relevant, label: [typeLabel] }, since, signal);
+      events = await this.engine.events(
+        { type: ["container"], event: relevant, label: [typeLabel] },
+        since,
+        signal,
+      );
       await this.#relist();
     } finally {
       clearTimeout(timer);

@@ -17,7 +17,11 @@ export const pauseUntil = (ms: number, signal: AbortSignal): Promise<void> =>
   delay(ms, undefined, { signal }).catch(() => undefined);
 
 /** `Promise.all` over a map with at most `limit` calls under way; results in the order of the items. */
-export async function mapLimited<T, R>(items: T[], limit: number, map: (item: T) => Promise<R>): Promise<R[]> {
+export async function mapLimited<T, R>(
+  items: T[],
+  limit: number,
+  map: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = new Array<R>(items.length);
   const queue = items.entries();
   const work = async (): Promise<void> => {

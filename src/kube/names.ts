@@ -45,6 +45,10 @@ export function parseSandboxName(name: string): PodMetadata | undefined {
   return { name: parts.pod, namespace: parts.namespace, uid: parts.uid, attempt: parts.attempt };
 }
 
+/** The pod that a sandbox was made for; of a name that is not in our form, all that can be said. */
+export const podOf = (name: string): PodMetadata =>
+  parseSandboxName(name) ?? { name: name.replace(/^\//, ""), namespace: "", uid: "", attempt: 0 };
+
 /** A container's metadata from its name, or undefined when the name is not a pod's container's. */
 export function parseContainerName(name: string): ContainerMetadata | undefined {
   const parts = split(name);
@@ -73,7 +77,8 @@ function split(name: string) {
   const parts = name.replace(/^\//, "").split(separator);
   if (parts.length !== 6 && parts.length !== 7) return undefined;
   const [head, container, pod, namespace, uid, attempt] = parts;
-  if (head !== prefix || !container || pod === undefined || namespace === undefined || uid === undefined) return undefined;
+  if (head !== prefix || !container || pod === undefined || namespace === undefined || uid === undefined)
+    return undefined;
   if (attempt === undefined || !/^\d+$/.test(attempt)) return undefined;
   return { container, pod, namespace, uid, attempt: Number(attempt) };
 }

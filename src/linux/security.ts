@@ -42,8 +42,12 @@ function localhost(ref: string, field: string): Profile {
 /** Docker's User: "", "user", "user:group". CRI: a group without a user is an error. */
 export function toUser({ runAsUser, runAsGroup, runAsUsername = "" }: Identity, field: string): string {
   const user = runAsUsername || (runAsUser?.value ?? "");
-  for (const [name, id] of [["run_as_user", runAsUser], ["run_as_group", runAsGroup]] as const) {
-    if (id && Number(id.value) < 0) throw new CriError("invalid", `${field}.${name} is negative: ${id.value}`);
+  for (const [name, id] of [
+    ["run_as_user", runAsUser],
+    ["run_as_group", runAsGroup],
+  ] as const) {
+    if (id && Number(id.value) < 0)
+      throw new CriError("invalid", `${field}.${name} is negative: ${id.value}`);
   }
   if (!runAsGroup) return user;
   if (user === "") {
@@ -62,7 +66,10 @@ export function apparmorOption(profile: Profile | undefined, host: Pick<HostFact
   if (!profile || profile.type === "default") return [];
   if (!host.apparmor) {
     if (profile.type === "unconfined") return [];
-    throw new CriError("invalid", `apparmor profile ${profile.ref} was asked for, but this host has no AppArmor`);
+    throw new CriError(
+      "invalid",
+      `apparmor profile ${profile.ref} was asked for, but this host has no AppArmor`,
+    );
   }
   return [`apparmor=${profile.type === "unconfined" ? "unconfined" : profile.ref}`];
 }

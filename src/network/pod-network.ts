@@ -25,7 +25,8 @@ export const bridgeNetwork: PodNetwork = {
   dockerMode: () => "bridge",
 };
 
-const notYet = "CNI plugins are not run yet: start with --network-plugin=bridge, or run host-network pods only";
+const notYet =
+  "CNI plugins are not run yet: start with --network-plugin=bridge, or run host-network pods only";
 
 export const cniNetwork: PodNetwork = {
   status: () => ({ ready: false, reason: "NetworkPluginNotReady", message: notYet }),

@@ -7,19 +7,15 @@ import type { PodSandboxNetworkStatus } from "../generated/runtime/v1/PodSandbox
 import type { PodSandboxStatus } from "../generated/runtime/v1/PodSandboxStatus.js";
 import { matchesLabels } from "../kube/filter.js";
 import { fromLabels } from "../kube/labels.js";
-import { parseSandboxName, type PodMetadata } from "../kube/names.js";
+import { podOf } from "../kube/names.js";
 import { fromHostConfig } from "../linux/namespaces.js";
-
-/** The pod that a sandbox container was made for; its name is the only place that always says so. */
-export const podOf = (sandbox: ContainerInspect): PodMetadata =>
-  parseSandboxName(sandbox.Name) ?? { name: sandbox.Name.replace(/^\//, ""), namespace: "", uid: "", attempt: 0 };
 
 export const sandboxState = ({ State }: ContainerInspect): "SANDBOX_READY" | "SANDBOX_NOTREADY" =>
   State.Running ? "SANDBOX_READY" : "SANDBOX_NOTREADY";
 
 export const toPodSandbox = (sandbox: ContainerInspect, defaultRuntime: string): PodSandbox => ({
   id: sandbox.Id,
-  metadata: podOf(sandbox),
+  metadata: podOf(sandbox.Name),
   state: sandboxState(sandbox),
   createdAt: toNanos(sandbox.Created).toString(),
   ...fromLabels(sandbox.Config.Labels),

@@ -1,6 +1,5 @@
 /** A sandbox as the client asks for it, checked once at the edge (pure). */
 import { isIP } from "node:net";
-import { isAbsolute } from "node:path/posix";
 import { CriError } from "../errors.js";
 import type { DNSConfig__Output } from "../generated/runtime/v1/DNSConfig.js";
 import type { PodSandboxConfig__Output } from "../generated/runtime/v1/PodSandboxConfig.js";
@@ -9,6 +8,7 @@ import type { PortMapping__Output } from "../generated/runtime/v1/PortMapping.js
 import { checkNamePart, type PodMetadata } from "../kube/names.js";
 import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
 import { selinuxOptions, toUser } from "../linux/security.js";
+import { parseLogDirectory } from "../logs/path.js";
 
 export interface PortMapping {
   protocol: "tcp" | "udp" | "sctp";
@@ -39,7 +39,10 @@ export interface SandboxSpec {
   runtimeHandler: string;
 }
 
-export function parseSandboxConfig(config: PodSandboxConfig__Output | null, runtimeHandler: string): SandboxSpec {
+export function parseSandboxConfig(
+  config: PodSandboxConfig__Output | null,
+  runtimeHandler: string,
+): SandboxSpec {
   if (!config) throw new CriError("invalid", "config is required");
   const metadata = parseMetadata(config.metadata, "config.metadata");
   const security = config.linux?.securityContext ?? null;
@@ -73,11 +76,6 @@ export function parseMetadata(metadata: PodSandboxMetadata__Output | null, field
   return { name, namespace, uid, attempt };
 }
 
-export function parseLogDirectory(directory: string, field: string): string {
-  if (directory === "" || isAbsolute(directory)) return directory;
-  throw new CriError("invalid", `${field} ${JSON.stringify(directory)} is not an absolute path`);
-}
-
 function parseSandboxNamespaces(...[option, field]: Parameters<typeof parseNamespaces>): Namespaces {
   const namespaces = parseNamespaces(option, field);
   if (namespaces.pid === "TARGET") {
@@ -86,12 +84,17 @@ function parseSandboxNamespaces(...[option, field]: Parameters<typeof parseNames
   return namespaces;
 }
 
-function parsePort({ protocol, containerPort, hostPort, hostIp }: PortMapping__Output, field: string): PortMapping {
-  if (typeof protocol !== "string") throw new CriError("invalid", `${field}.protocol ${String(protocol)} is unknown`);
+function parsePort(
+  { protocol, containerPort, hostPort, hostIp }: PortMapping__Output,
+  field: string,
+): PortMapping {
+  if (typeof protocol !== "string")
+    throw new CriError("invalid", `${field}.protocol ${String(protocol)} is unknown`);
   if (containerPort < 1 || containerPort > 65535) {
     throw new CriError("invalid", `${field}.container_port ${containerPort} is not a port`);
   }
-  if (hostPort < 0 || hostPort > 65535) throw new CriError("invalid", `${field}.host_port ${hostPort} is not a port`);
+  if (hostPort < 0 || hostPort > 65535)
+    throw new CriError("invalid", `${field}.host_port ${hostPort} is not a port`);
   if (hostIp !== "" && isIP(hostIp) === 0) {
     throw new CriError("invalid", `${field}.host_ip ${JSON.stringify(hostIp)} is not an IP address`);
   }

@@ -81,7 +81,12 @@ const unseen: typeof admitConnection = (socket, inject) => {
 
 function session(t: TestContext, served: Served): http2.ClientHttp2Session {
   const client = http2.connect("http://localhost", { createConnection: () => net.connect(served.path) });
-  t.after(() => client.destroy());
+  // A server that owes an answer should fail a test, not hang it.
+  const patience = setTimeout(() => client.destroy(new Error("no answer for too long")), 15_000);
+  t.after(() => {
+    clearTimeout(patience);
+    client.destroy();
+  });
   client.on("error", () => {});
   return client;
 }
