@@ -17,7 +17,7 @@ const mayImport = {
   network: [],
   logs: [],
   linux: ["host"],
-  host: ["docker", "linux"],
+  host: ["docker"],
   kube: [],
   docker: [],
 };

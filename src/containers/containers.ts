@@ -56,7 +56,9 @@ export class Containers {
     const container = await inventory.get("container", id);
     try {
       await engine.startContainer(container.Id);
-      await linkLog(container.Config.Labels[logPathLabel] ?? "", container.LogPath);
+      // Docker names its log file only once the container has been started.
+      const { LogPath } = await engine.inspectContainer(container.Id);
+      await linkLog(container.Config.Labels[logPathLabel] ?? "", LogPath);
     } finally {
       inventory.touch(container.Id, "container");
     }

@@ -3,8 +3,8 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineVersion } from "../docker/engine.js";
-import { namesOf } from "../linux/capabilities.js";
 import type { Log } from "../log.js";
+import { namesOf } from "./capabilities.js";
 
 export interface HostFacts {
   engineVersion: string;
