@@ -31,12 +31,15 @@ seconds_since() {
 # shown only when it fails. It runs in a process group of its own (see end_children), and in a subshell with
 # `set -e` in force (in an `if` or before `||` bash would switch that off).
 step() {
-  local title=$1 start=$EPOCHREALTIME status=0 pause=0.02 dots=0 log pid
+  local title=$1 start=$EPOCHREALTIME status=0 pause=0.02 dots=0 file log pid
   shift
-  log=$(mktemp)
+  # Without a name from the start, the file cannot be left behind.
+  file=$(mktemp)
+  exec {log}<>"$file"
+  rm -f "$file"
   printf '==> %s ...' "$title"
   set -m
-  ("$@") >"$log" 2>&1 </dev/null &
+  ("$@") >&"$log" 2>&1 </dev/null &
   set +m
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
@@ -52,9 +55,9 @@ step() {
     printf ' %ss\n' "$(seconds_since "$start")"
   else
     printf ' failed after %ss (exit code %d)\n' "$(seconds_since "$start")" "$status"
-    sed 's/^/    /' "$log"
+    sed 's/^/    /' "/proc/self/fd/$log"
   fi
-  rm -f "$log"
+  exec {log}>&-
   return "$status"
 }
 

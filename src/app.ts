@@ -36,7 +36,13 @@ export async function startApp(
   const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
-  const containers = new Containers({ engine, inventory, host, log: log.child({ part: "containers" }) });
+  const containers = new Containers({
+    engine,
+    inventory,
+    images,
+    host,
+    log: log.child({ part: "containers" }),
+  });
   const pods = new Pods({
     engine,
     inventory,

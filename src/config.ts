@@ -193,10 +193,16 @@ function parseLogLevel(value: string): LogLevel {
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Go's way to write a duration ("1m30s"), in milliseconds; it must be more than none. */
+/** Node's timers fire at once when they are asked to wait longer. */
+const longestMs = 2 ** 31 - 1;
+
+/** Go's way to write a duration ("1m30s"), in whole milliseconds; it must be more than none. */
 function parseDuration(text: string, flag: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   const total = parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (unitMs[unit] ?? 0), 0);
-  if (parts.map(([whole]) => whole).join("") === text && total > 0) return total;
-  throw new UsageError(`--${flag}=${text}: a duration like 90s or 1m30s is needed`);
+  if (parts.map(([whole]) => whole).join("") !== text || total <= 0) {
+    throw new UsageError(`--${flag}=${text}: a duration like 90s or 1m30s is needed`);
+  }
+  if (total > longestMs) throw new UsageError(`--${flag}=${text}: at most 596h can be waited for`);
+  return Math.ceil(total);
 }

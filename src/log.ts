@@ -26,8 +26,12 @@ export function formatField(key: string, value: unknown): string {
   }
   if (typeof value === "string")
     return /^[\w./:@-]+$/.test(value) ? `${key}=${value}` : `${key}=${JSON.stringify(value)}`;
-  return `${key}=${JSON.stringify(value, (k: string, v: unknown) => (secret.test(k) ? "<redacted>" : v)) ?? "undefined"}`;
+  return `${key}=${JSON.stringify(value, toLoggable) ?? "undefined"}`;
 }
+
+/** For JSON.stringify: without secrets, and with the numbers that JSON has no form for. */
+const toLoggable = (key: string, value: unknown): unknown =>
+  secret.test(key) ? "<redacted>" : typeof value === "bigint" ? value.toString() : value;
 
 /** One line: time, level, event, then the fields as key=value. */
 const line = winston.format.printf(({ timestamp, level, message, ...fields }) => {

@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import type { Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
+import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { logPathLabel } from "../kube/labels.js";
 import type { Profile } from "../linux/security.js";
@@ -18,6 +19,7 @@ import { toContainerOptions } from "./to-docker.js";
 export interface ContainersDependencies {
   engine: Engine;
   inventory: Inventory;
+  images: Pick<Images, "get">;
   host: { facts(): Promise<HostFacts> };
   log: Log;
 }
@@ -27,7 +29,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, host, log } = this.deps;
+    const { engine, inventory, images, host, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -37,8 +39,12 @@ export class Containers {
     }
     const { namespaces, seccomp: profile } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
-    const [facts, seccomp] = await Promise.all([host.facts(), readSeccomp(profile)]);
-    const options = toContainerOptions(spec, sandbox, facts, seccomp);
+    const [facts, image, seccomp] = await Promise.all([
+      host.facts(),
+      images.get(spec.image),
+      readSeccomp(profile),
+    ]);
+    const options = toContainerOptions(spec, sandbox, image, facts, seccomp);
 
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));

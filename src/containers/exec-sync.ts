@@ -1,21 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { demux } from "../docker/demux.js";
-import type { Engine, ExecInspect } from "../docker/engine.js";
+import type { Engine } from "../docker/engine.js";
 import { CriError } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
 import type { Log } from "../log.js";
+import { collectOutput, type Output } from "./exec-output.js";
 import type { KillSession } from "./process-session.js";
 
-export interface ExecResult {
-  stdout: Buffer;
-  stderr: Buffer;
+export interface ExecResult extends Output {
   exitCode: number;
 }
-
-/** What is kept of each stream, as upstream runtimes do; the rest is read and dropped. */
-export const outputLimit = 16 * 1024 * 1024;
-/** How often a silent exec is asked whether its process has left its pipes to somebody else. */
-const lingerCheckMs = 1000;
 
 export interface ExecSyncDependencies {
   engine: Pick<Engine, "createExec" | "startExec" | "inspectExec">;
@@ -23,6 +16,11 @@ export interface ExecSyncDependencies {
   killSession: KillSession;
   log: Log;
 }
+
+/** What Node's timers can hold, 24 days; one that is set to more fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+/** How long Docker may take to tell an exec's pid or exit code once it must have one. */
+const lateFactsMs = 10_000;
 
 /**
  * Runs a command in a container and collects what it says.
@@ -45,116 +43,73 @@ export async function execSync(
   }
   const options = { cmd, tty: false, stdin: false, stdout: true, stderr: true };
   const { id } = await engine.createExec(container.Id, options, signal);
-  const stop = stopReason(signal, timeoutSeconds, cmd);
-  const stream = await engine.startExec(id, { tty: false });
-  const kept = { stdout: new Kept(), stderr: new Kept() };
-  const end = new AbortController();
-  const onStop = () => stream.destroy();
-  stop.addEventListener("abort", onStop, { once: true });
-
+  const limit = startLimit(signal, timeoutSeconds, cmd);
   try {
-    if (stop.aborted) stream.destroy();
-    const watched = endLingering(engine, id, kept, stream, end.signal);
-    try {
-      for await (const { stream: name, data } of demux(stream)) kept[name].add(data);
-    } catch (error) {
-      // A stream that we ended ourselves reads as "premature close".
-      if (!stop.aborted && !kept.stdout.lingering) throw error;
-    } finally {
-      end.abort();
-      await watched;
-    }
-    stop.throwIfAborted();
-    const exitCode = await waitForExit(engine, id, stop);
-    return { stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes(), exitCode };
+    const output = await collectOutput(engine, id, limit.signal);
+    return { ...output, exitCode: await waitForExit(engine, id) };
   } catch (error) {
-    if (!stop.aborted) throw error;
-    const { Pid } = await engine.inspectExec(id);
-    await killSession(Pid, container.Id).catch((failure: unknown) => {
-      log.warn("exec could not be killed", { containerId: container.Id, pid: Pid, error: failure });
+    if (!limit.signal.aborted) throw error;
+    await kill({ engine, killSession }, id, container.Id).catch((failure: unknown) => {
+      log.warn("exec could not be killed", { containerId: container.Id, error: failure });
     });
-    throw stop.reason;
+    throw limit.signal.reason;
   } finally {
-    stop.removeEventListener("abort", onStop);
-    stream.destroy();
+    limit.clear();
   }
 }
 
-/** Fires with the CriError to throw when the time is over or the client has gone. */
-function stopReason(client: AbortSignal, timeoutSeconds: number, cmd: string[]): AbortSignal {
-  const controller = new AbortController();
-  const gone = () => controller.abort(new CriError("cancelled", "the client cancelled the exec"));
+/** A signal with the CriError to throw, fired when the time is over or the client has gone. */
+function startLimit(client: AbortSignal, timeoutSeconds: number, cmd: string[]) {
+  const over = new AbortController();
+  const gone = () => over.abort(new CriError("cancelled", "the client cancelled the exec"));
+  const late = () => {
+    const what = `command ${JSON.stringify(cmd[0])} timed out after ${timeoutSeconds} s and was killed`;
+    over.abort(new CriError("deadline", what));
+  };
   if (client.aborted) gone();
-  else client.addEventListener("abort", gone, { once: true });
-  if (timeoutSeconds > 0) {
-    const late = new CriError(
-      "deadline",
-      `command ${JSON.stringify(cmd[0])} timed out after ${timeoutSeconds} s and was killed`,
-    );
-    const timer = setTimeout(() => controller.abort(late), timeoutSeconds * 1000);
-    timer.unref();
-    controller.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  }
-  return controller.signal;
+  client.addEventListener("abort", gone, { once: true });
+  const timer =
+    timeoutSeconds > 0 ? setTimeout(late, Math.min(timeoutSeconds * 1000, longestTimerMs)) : undefined;
+  const clear = () => {
+    clearTimeout(timer);
+    client.removeEventListener("abort", gone);
+  };
+  return { signal: over.signal, clear };
 }
 
-/** The first bytes of a stream, up to the limit. */
-class Kept {
-  readonly #pieces: Buffer[] = [];
-  #length = 0;
-  seen = 0;
-  /** Set when the process is gone and its pipes were left to a child. */
-  lingering = false;
-
-  add(data: Buffer): void {
-    this.seen += data.length;
-    const piece = data.subarray(0, outputLimit - this.#length);
-    this.#length += piece.length;
-    if (piece.length > 0) this.#pieces.push(piece);
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#pieces);
-  }
-}
-
-/**
- * Docker ends the stream when the last holder of the pipes does, which may be a child in the background that
- * outlives the command by days. The command is over when its own process is and nothing more comes.
- */
-async function endLingering(
-  engine: Pick<Engine, "inspectExec">,
+/** Docker answers the start of an exec before its process exists, so the pid may come late. */
+async function kill(
+  { engine, killSession }: Pick<ExecSyncDependencies, "engine" | "killSession">,
   id: string,
-  kept: { stdout: Kept; stderr: Kept },
-  stream: { destroy(): unknown },
-  signal: AbortSignal,
+  containerId: string,
 ): Promise<void> {
-  let before = -1;
-  for (;;) {
-    await delay(lingerCheckMs, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    const now = kept.stdout.seen + kept.stderr.seen;
-    const exec = await engine.inspectExec(id).catch(() => undefined);
-    if (exec?.Running === false && now === before) {
-      kept.stdout.lingering = true;
-      stream.destroy();
-      return;
-    }
-    before = exec?.Running === false ? now : -1;
-  }
+  const pid = await lateFact(engine, id, ({ Pid, Running, ExitCode }) => {
+    if (Pid > 0) return Pid;
+    return !Running && ExitCode !== null ? 0 : undefined;
+  });
+  if (pid === undefined) throw new CriError("internal", "Docker does not tell the pid of the exec");
+  await killSession(pid, containerId);
 }
 
 /** The end of the output can come before Docker knows the exit code. */
-async function waitForExit(
+async function waitForExit(engine: Pick<Engine, "inspectExec">, id: string): Promise<number> {
+  const code = await lateFact(engine, id, ({ Running, ExitCode }) =>
+    Running ? undefined : (ExitCode ?? undefined),
+  );
+  if (code !== undefined) return code;
+  throw new CriError("internal", "Docker does not tell the exit code of a command that has ended its output");
+}
+
+/** Asks until there is an answer, in growing intervals; undefined when there is none in time. */
+async function lateFact(
   engine: Pick<Engine, "inspectExec">,
   id: string,
-  signal: AbortSignal,
-): Promise<number> {
-  for (let pause = 10, waited = 0; waited < 10_000; waited += pause, pause = Math.min(pause * 2, 500)) {
-    const { Running, ExitCode }: ExecInspect = await engine.inspectExec(id);
-    if (!Running && ExitCode !== null) return ExitCode;
+  answer: (exec: Awaited<ReturnType<Engine["inspectExec"]>>) => number | undefined,
+): Promise<number | undefined> {
+  for (let pause = 10, waited = 0; waited < lateFactsMs; waited += pause, pause = Math.min(pause * 2, 500)) {
+    const found = answer(await engine.inspectExec(id));
+    if (found !== undefined) return found;
     await delay(pause);
-    signal.throwIfAborted();
   }
-  throw new CriError("internal", "Docker does not tell the exit code of a command that has ended its output");
+  return undefined;
 }

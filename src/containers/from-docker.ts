@@ -66,13 +66,13 @@ interface Outcome {
  */
 function outcome({ State, Created }: ContainerInspect): Outcome {
   const startedAt = toNanos(State.StartedAt).toString();
-  const finishedAt = toNanos(State.FinishedAt).toString();
+  const finishedAt = later(toNanos(State.StartedAt), toNanos(State.FinishedAt)).toString();
   const message = State.Error;
   if (State.Running) {
     return { state: "CONTAINER_RUNNING", startedAt, finishedAt: "0", exitCode: 0, reason: "", message };
   }
   const exitCode = State.ExitCode;
-  if (startedAt !== "0" && finishedAt !== "0") {
+  if (toNanos(State.FinishedAt) !== 0n && startedAt !== "0") {
     const reason = State.OOMKilled ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error";
     return { state: "CONTAINER_EXITED", startedAt, finishedAt, exitCode, reason, message };
   }
@@ -96,6 +96,9 @@ function outcome({ State, Created }: ContainerInspect): Outcome {
     message: "",
   };
 }
+
+/** Docker takes the start's time after the fact; a process of a moment can end before it. */
+const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 const metadataOf = ({ Name }: ContainerInspect) =>
   parseContainerName(Name) ?? { name: Name.replace(/^\//, ""), attempt: 0 };

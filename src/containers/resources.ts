@@ -17,9 +17,12 @@ export function checkResources(resources: LinuxContainerResources__Output, field
   if (Object.keys(resources.unified).length > 0) {
     throw new CriError("unimplemented", `${field}.unified is not supported yet`);
   }
-  for (const name of ["cpuPeriod", "cpuShares", "memoryLimitInBytes"] as const) {
-    if (resources[name].startsWith("-"))
-      throw new CriError("invalid", `${field}: ${name} is negative: ${resources[name]}`);
+  for (const [name, value] of Object.entries({
+    cpu_period: resources.cpuPeriod,
+    cpu_shares: resources.cpuShares,
+    memory_limit_in_bytes: resources.memoryLimitInBytes,
+  })) {
+    if (value.startsWith("-")) throw new CriError("invalid", `${field}.${name} is negative: ${value}`);
   }
 }
 

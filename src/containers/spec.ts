@@ -121,6 +121,12 @@ function parseDevice(device: Device__Output, field: string): Device__Output {
 function parseSecurity(security: LinuxContainerSecurityContext__Output | null): Security {
   const field = "config.linux.security_context";
   if (!security) return noSecurity;
+  if (typeof security.supplementalGroupsPolicy !== "string") {
+    throw new CriError(
+      "invalid",
+      `${field}.supplemental_groups_policy ${String(security.supplementalGroupsPolicy)} is unknown`,
+    );
+  }
   if (security.supplementalGroupsPolicy === "Strict") {
     throw new CriError("unimplemented", `${field}.supplemental_groups_policy Strict is not supported yet`);
   }

@@ -2,7 +2,8 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import type { ContainerInspect } from "../docker/engine.js";
 import type { HostFacts } from "../host/facts.js";
-import { containerLabels } from "../kube/labels.js";
+import type { ImageFacts } from "../images/images.js";
+import { containerLabels, markInherited } from "../kube/labels.js";
 import { containerName, podOf } from "../kube/names.js";
 import { toCapAdd } from "../linux/capabilities.js";
 import type { Namespaces } from "../linux/namespaces.js";
@@ -15,12 +16,13 @@ import type { ContainerSpec, Security } from "./spec.js";
 export function toContainerOptions(
   spec: ContainerSpec,
   sandbox: ContainerInspect,
+  image: ImageFacts,
   host: HostFacts,
   seccomp: string | undefined,
 ): ContainerCreateOptions & { name: string } {
   return {
     name: containerName(podOf(sandbox.Name), spec.metadata),
-    Image: spec.image,
+    Image: image.id,
     // Docker inherits the image's entrypoint only where the field is absent; proto has no absent list.
     ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
     ...(spec.args.length > 0 ? { Cmd: spec.args } : {}),
@@ -28,7 +30,10 @@ export function toContainerOptions(
     ...(spec.security.user !== "" ? { User: spec.security.user } : {}),
     ...(spec.stopSignal !== undefined ? { StopSignal: spec.stopSignal } : {}),
     Env: spec.env,
-    Labels: containerLabels(spec.labels, spec.annotations, sandbox.Id, spec.logPath),
+    Labels: markInherited(
+      containerLabels(spec.labels, spec.annotations, sandbox.Id, spec.logPath),
+      image.labels,
+    ),
     OpenStdin: spec.stdin,
     StdinOnce: spec.stdinOnce,
     Tty: spec.tty,

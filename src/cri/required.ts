@@ -18,3 +18,9 @@ export function seconds(value: string, field: string): number {
   if (number < 0) throw new CriError("invalid", `${field} is negative: ${value}`);
   return number;
 }
+
+/** The loader gives an enum's value its name; what is still a number is none of the interface's. */
+export function checkKnown(value: string | undefined, field: string): void {
+  if (value === undefined || typeof value === "string") return;
+  throw new CriError("invalid", `${field} ${String(value)} is unknown`);
+}

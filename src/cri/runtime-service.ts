@@ -21,7 +21,7 @@ import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } fro
 import type { Pods } from "../pods/pods.js";
 import { parseSandboxConfig } from "../pods/spec.js";
 import type { Service } from "./context.js";
-import { required, seconds } from "./required.js";
+import { checkKnown, required, seconds } from "./required.js";
 import { toStatus } from "./runtime-status.js";
 
 /** RPCs that are not built yet; they answer UNIMPLEMENTED. */
@@ -129,6 +129,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     },
 
     ListPodSandbox: async ({ filter }) => {
+      checkKnown(filter?.state?.state, "filter.state.state");
       const [sandboxes, { defaultRuntime }] = await Promise.all([inventory.list("podsandbox"), host.facts()]);
       const items = newestFirst(sandboxes).map((sandbox) => toPodSandbox(sandbox, defaultRuntime));
       return { items: items.filter((item) => matchesSandbox(item, filter)) };
@@ -168,6 +169,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     },
 
     ListContainers: async ({ filter }) => {
+      checkKnown(filter?.state?.state, "filter.state.state");
       const items = newestFirst(await inventory.list("container")).map(toContainer);
       return { containers: items.filter((item) => matchesContainer(item, filter)) };
     },

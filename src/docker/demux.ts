@@ -23,7 +23,13 @@ export async function* demux(source: Readable): AsyncGenerator<Chunk> {
   for await (const piece of source as AsyncIterable<Buffer>) {
     let rest = piece;
     while (rest.length > 0) {
-      if (left === 0) {
+      if (left > 0) {
+        const data = rest.subarray(0, left);
+        rest = rest.subarray(data.length);
+        left -= data.length;
+        if (complaint) complaint.push(data);
+        else yield { stream: type === 2 ? "stderr" : "stdout", data };
+      } else {
         const wanted = headerBytes - header.length;
         header = Buffer.concat([header, rest.subarray(0, wanted)]);
         rest = rest.subarray(wanted);
@@ -33,19 +39,12 @@ export async function* demux(source: Readable): AsyncGenerator<Chunk> {
         header = Buffer.alloc(0);
         if (type > 3) throw new CriError("internal", `Docker's stream is out of step: frame type ${type}`);
         if (type === 3) complaint = [];
-        continue;
       }
-      const data = rest.subarray(0, left);
-      rest = rest.subarray(data.length);
-      left -= data.length;
-      if (complaint) complaint.push(data);
-      else yield { stream: type === 2 ? "stderr" : "stdout", data };
-      if (complaint && left === 0) {
-        throw new CriError(
-          "internal",
-          `Docker broke the stream off: ${Buffer.concat(complaint).toString().trim()}`,
-        );
-      }
+      if (complaint && left === 0) throw brokenOff(complaint);
     }
   }
+  if (complaint) throw brokenOff(complaint);
 }
+
+const brokenOff = (complaint: Buffer[]): CriError =>
+  new CriError("internal", `Docker broke the stream off: ${Buffer.concat(complaint).toString().trim()}`);

@@ -21,6 +21,12 @@ export interface ImagesDependencies {
   progressDeadline: number;
 }
 
+/** What a container's making needs to know of its image. */
+export interface ImageFacts {
+  id: string;
+  labels: Readonly<Record<string, string>>;
+}
+
 export class Images {
   /** The User of an image, by id: an image's content never changes. */
   readonly #users = new Map<string, string>();
@@ -106,10 +112,24 @@ export class Images {
     return image.Id;
   }
 
-  /** The id of an image, pulled when it is not there. */
-  async ensure(reference: string, signal: AbortSignal): Promise<string> {
-    const image = await this.inspect(reference, signal);
-    return image ? image.Id : await this.pull(reference, null, signal);
+  /**
+   * What is known of an image that is here.
+   * @throws CriError notFound
+   */
+  async get(reference: string): Promise<ImageFacts> {
+    const image = await this.inspect(reference);
+    if (!image) throw new CriError("notFound", `image ${reference} is not here; it must be pulled first`);
+    return { id: image.Id, labels: image.Config?.Labels ?? {} };
+  }
+
+  /** The same, pulled when it is not here. */
+  async ensure(reference: string, signal: AbortSignal): Promise<ImageFacts> {
+    try {
+      return await this.get(reference);
+    } catch (error) {
+      if (!isKind(error, "notFound")) throw error;
+      return await this.get(await this.pull(reference, null, signal));
+    }
   }
 
   /**
@@ -144,10 +164,13 @@ export class Images {
     };
   }
 
+  /** Undefined for an image that has just been removed. */
   async #userOf(id: string, signal: AbortSignal): Promise<string | undefined> {
     const known = this.#users.get(id);
     if (known !== undefined) return known;
-    const user = (await this.inspect(id, signal))?.Config?.User ?? "";
+    const image = await this.inspect(id, signal);
+    if (!image) return undefined;
+    const user = image.Config?.User ?? "";
     this.#users.set(id, user);
     return user;
   }

@@ -30,13 +30,17 @@ export function parseReference(text: string): ImageReference | undefined {
   return groups ? { name: groups["name"] ?? "", tag: groups["tag"], digest: groups["digest"] } : undefined;
 }
 
-/** A reference as Docker's image and container calls take it: an id, name:tag or name@digest. */
+/**
+ * A reference as Docker's image and container calls take it: an id, name:tag, name@digest, or a bare word, which
+ * Docker itself takes for the latest of that name or else for the beginning of an id.
+ */
 export function dockerReference(text: string): string {
   const reference = parseReference(text);
   if (!reference) return withoutScheme(text);
   const { name, tag, digest } = reference;
   // With a digest the tag says nothing more, and Docker knows no image by both.
-  return digest ? `${name}@${digest}` : `${name}:${tag ?? "latest"}`;
+  if (digest) return `${name}@${digest}`;
+  return tag ? `${name}:${tag}` : name;
 }
 
 /**
@@ -51,10 +55,13 @@ export function parsePullSource(text: string): ImageSource {
   return { repository: reference.name, tagOrDigest: reference.digest ?? reference.tag ?? "latest" };
 }
 
-/** The registry that a name is pulled from; Docker Hub's is docker.io. */
+/**
+ * The registry that a name is pulled from; Docker Hub's is docker.io. A first part is a host by Docker's own
+ * rule: it has a dot, a port or a capital letter, or is localhost.
+ */
 export function registryOf(name: string): string {
   const [first = "", ...rest] = name.split("/");
-  const isHost = rest.length > 0 && (first.includes(".") || first.includes(":") || first === "localhost");
+  const isHost = rest.length > 0 && (/[.:A-Z]/.test(first) || first === "localhost");
   return isHost ? first : "docker.io";
 }
 

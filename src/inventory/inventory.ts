@@ -208,14 +208,17 @@ export class Inventory {
     throw new CriError("unavailable", "the Docker Engine ended the event stream");
   }
 
-  /** Everything that Docker lists is stale, everything else gone. */
+  /** Everything that Docker lists is stale, everything else gone: but what was made while it listed. */
   async #relist(): Promise<void> {
+    const before = new Map([...this.#entries].map(([id, { changes }]) => [id, changes]));
     const listed = new Map<string, Kind>();
     for (const { Id, Labels } of await this.engine.listContainers({ label: [typeLabel] })) {
       const kind = kindOf(Labels);
       if (kind) listed.set(Id, kind);
     }
-    for (const id of this.#entries.keys()) if (!listed.has(id)) this.#entries.delete(id);
+    for (const [id, { changes }] of this.#entries) {
+      if (!listed.has(id) && before.get(id) === changes) this.#entries.delete(id);
+    }
     for (const [id, kind] of listed) this.touch(id, kind);
   }
 

@@ -5,6 +5,8 @@
 export const typeLabel = "io.kubernetes.docker.type";
 export const sandboxIdLabel = "io.kubernetes.sandbox.id";
 export const logPathLabel = "io.kubernetes.container.logpath";
+/** Ours alone: the keys, as a JSON list, that the image brought and the client did not ask for. */
+export const inheritedLabel = "io.kubernetes.docker.inherited";
 /** A CRI label that the kubelet sets on containers; ours, with the value POD, on sandboxes. */
 export const containerNameLabel = "io.kubernetes.container.name";
 
@@ -13,10 +15,14 @@ export type Labels = Readonly<Record<string, string>>;
 
 const annotationPrefix = "annotation.";
 const labelPrefix = "label.";
-const internal = new Set([typeLabel, sandboxIdLabel, logPathLabel]);
+/** Keys that are ours on an object of that kind, and not the client's. */
+const internal: Record<Kind, ReadonlySet<string>> = {
+  podsandbox: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel, containerNameLabel]),
+  container: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel]),
+};
 
 export const sandboxLabels = (labels: Labels, annotations: Labels): Labels => ({
-  ...toLabels(labels, annotations),
+  ...toLabels("podsandbox", labels, annotations),
   [typeLabel]: "podsandbox",
   [containerNameLabel]: "POD",
 });
@@ -27,11 +33,20 @@ export const containerLabels = (
   sandboxId: string,
   logPath: string,
 ): Labels => ({
-  ...toLabels(labels, annotations),
+  ...toLabels("container", labels, annotations),
   [typeLabel]: "container",
   [sandboxIdLabel]: sandboxId,
   [logPathLabel]: logPath,
 });
+
+/**
+ * Docker gives a container its image's labels as well. This says which of them are not the client's.
+ * @param own the labels that the container is created with
+ */
+export function markInherited(own: Labels, ofImage: Labels): Labels {
+  const keys = Object.keys(ofImage).filter((key) => !Object.hasOwn(own, key));
+  return keys.length === 0 ? own : { ...own, [inheritedLabel]: JSON.stringify(keys) };
+}
 
 /** What a Docker container is to us; undefined for containers that are none of ours. */
 export function kindOf(labels: Labels): Kind | undefined {
@@ -41,19 +56,21 @@ export function kindOf(labels: Labels): Kind | undefined {
 
 /** The CRI labels and annotations that a container was created with. */
 export function fromLabels(all: Labels): { labels: Labels; annotations: Labels } {
-  const labels: Record<string, string> = {};
-  const annotations: Record<string, string> = {};
-  const sandbox = all[typeLabel] === "podsandbox";
+  const kind = kindOf(all) ?? "container";
+  // As entries, since a key may be "__proto__".
+  const labels: [string, string][] = [];
+  const annotations: [string, string][] = [];
+  const inherited = new Set(JSON.parse(all[inheritedLabel] ?? "[]") as string[]);
   for (const [key, value] of Object.entries(all)) {
-    if (internal.has(key) || (sandbox && key === containerNameLabel)) continue;
-    if (key.startsWith(annotationPrefix)) annotations[key.slice(annotationPrefix.length)] = value;
-    else labels[isEscaped(key) ? key.slice(labelPrefix.length) : key] = value;
+    if (internal[kind].has(key) || inherited.has(key)) continue;
+    if (key.startsWith(annotationPrefix)) annotations.push([key.slice(annotationPrefix.length), value]);
+    else labels.push([isEscaped(kind, key) ? key.slice(labelPrefix.length) : key, value]);
   }
-  return { labels, annotations };
+  return { labels: Object.fromEntries(labels), annotations: Object.fromEntries(annotations) };
 }
 
-const toLabels = (labels: Labels, annotations: Labels): Labels => ({
-  ...mapKeys(labels, (key) => (needsEscape(key) ? labelPrefix + key : key)),
+const toLabels = (kind: Kind, labels: Labels, annotations: Labels): Labels => ({
+  ...mapKeys(labels, (key) => (needsEscape(kind, key) ? labelPrefix + key : key)),
   ...mapKeys(annotations, (key) => annotationPrefix + key),
 });
 
@@ -67,9 +84,9 @@ const mapKeys = (map: Labels, rename: (key: string) => string): Labels =>
 const withoutPrefixes = (key: string): string =>
   key.startsWith(labelPrefix) ? withoutPrefixes(key.slice(labelPrefix.length)) : key;
 
-function needsEscape(key: string): boolean {
+function needsEscape(kind: Kind, key: string): boolean {
   const bare = withoutPrefixes(key);
-  return bare.startsWith(annotationPrefix) || internal.has(bare);
+  return bare.startsWith(annotationPrefix) || internal[kind].has(bare);
 }
 
-const isEscaped = (key: string): boolean => key.startsWith(labelPrefix) && needsEscape(key);
+const isEscaped = (kind: Kind, key: string): boolean => key.startsWith(labelPrefix) && needsEscape(kind, key);

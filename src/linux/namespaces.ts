@@ -19,6 +19,8 @@ export function parseNamespaces(option: NamespaceOption__Output | null, field: s
     const kind = userns.mode === "POD" ? "unimplemented" : "invalid";
     throw new CriError(kind, `${field}.userns_options: mode ${userns.mode} is not supported; NODE is`);
   }
+  if (typeof option.pid !== "string")
+    throw new CriError("invalid", `${field}.pid ${String(option.pid)} is unknown`);
   if (option.pid === "TARGET" && option.targetId === "") {
     throw new CriError("invalid", `${field}.target_id is required with pid TARGET`);
   }

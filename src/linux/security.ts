@@ -23,6 +23,9 @@ export function parseProfile(
   field: string,
 ): Profile | undefined {
   if (profile) {
+    if (typeof profile.profileType !== "string") {
+      throw new CriError("invalid", `${field}.profile_type ${String(profile.profileType)} is unknown`);
+    }
     if (profile.profileType === "RuntimeDefault") return { type: "default" };
     if (profile.profileType === "Unconfined") return { type: "unconfined" };
     return localhost(profile.localhostRef, `${field}.localhost_ref`);

@@ -1,11 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createNamed } from "../containers/create-named.js";
 import { removeContainer, terminate } from "../containers/end.js";
 import type { ContainerInspect, Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
-import type { DNSConfig__Output } from "../generated/runtime/v1/DNSConfig.js";
 import type { HostFacts } from "../host/facts.js";
-import type { Images } from "../images/images.js";
+import type { ImageFacts, Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { sandboxName } from "../kube/names.js";
 import type { Log } from "../log.js";
@@ -63,7 +62,7 @@ export class Pods {
         await engine.removeContainer(id, { force: true });
         inventory.forget(id);
       });
-      await this.#start(id, spec.dns);
+      await this.#start(id, spec.dns && toResolvConf(spec.dns));
       throwIfAborted(signal);
       return id;
     });
@@ -73,8 +72,9 @@ export class Pods {
   async start(id: string): Promise<void> {
     const sandbox = await this.deps.inventory.get("podsandbox", id);
     if (sandbox.State.Running) return;
-    // Docker keeps a container's resolv.conf over a restart, so the pod's DNS is as it was.
-    await this.#start(sandbox.Id, undefined);
+    // Docker writes a container's resolv.conf anew at every start; the pod keeps the DNS that it was run with.
+    const { Id, ResolvConfPath } = sandbox;
+    await this.#start(Id, ResolvConfPath === "" ? undefined : await readFile(ResolvConfPath, "utf8"));
   }
 
   /** Ends every process of the pod. Idempotent, also for ids that never were. */
@@ -94,14 +94,15 @@ export class Pods {
     await removeContainer(engine, inventory, sandbox);
   }
 
-  async #start(id: string, dns: DNSConfig__Output | undefined): Promise<void> {
+  /** @param resolvConf undefined: the engine's own */
+  async #start(id: string, resolvConf: string | undefined): Promise<void> {
     const { engine, inventory } = this.deps;
     try {
       await engine.startContainer(id);
-      if (!dns) return;
+      if (resolvConf === undefined) return;
       const { ResolvConfPath } = await engine.inspectContainer(id);
       // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
-      await writeFile(ResolvConfPath, toResolvConf(dns));
+      await writeFile(ResolvConfPath, resolvConf);
     } finally {
       inventory.touch(id, "podsandbox");
     }
@@ -115,7 +116,7 @@ export class Pods {
     await terminate(engine, inventory, sandbox, sandboxGraceSeconds);
   }
 
-  async #ensureImage(signal: AbortSignal): Promise<string> {
+  async #ensureImage(signal: AbortSignal): Promise<ImageFacts> {
     const { images, sandboxImage } = this.deps;
     try {
       return await images.ensure(sandboxImage, signal);

@@ -2,7 +2,8 @@
 import type { ContainerCreateOptions, PortMap } from "dockerode";
 import type { DNSConfig__Output } from "../generated/runtime/v1/DNSConfig.js";
 import type { HostFacts } from "../host/facts.js";
-import { sandboxLabels } from "../kube/labels.js";
+import type { ImageFacts } from "../images/images.js";
+import { markInherited, sandboxLabels } from "../kube/labels.js";
 import { sandboxName } from "../kube/names.js";
 import { clampOomScoreAdj, toCgroupParent } from "../linux/cgroup.js";
 import type { PortMapping, SandboxSpec } from "./spec.js";
@@ -16,15 +17,15 @@ const shmBytes = 64 * 1024 * 1024;
 /** @param podNetwork Docker's network mode for pods that are not on the host's network */
 export function toSandboxOptions(
   spec: SandboxSpec,
-  image: string,
+  image: ImageFacts,
   podNetwork: string,
   host: HostFacts,
 ): ContainerCreateOptions & { name: string } {
   const onHostNetwork = spec.namespaces.network === "NODE";
   return {
     name: sandboxName(spec.metadata),
-    Image: image,
-    Labels: sandboxLabels(spec.labels, spec.annotations),
+    Image: image.id,
+    Labels: markInherited(sandboxLabels(spec.labels, spec.annotations), image.labels),
     ...(spec.hostname !== "" && !onHostNetwork ? { Hostname: spec.hostname } : {}),
     ...(spec.user !== "" ? { User: spec.user } : {}),
     ...(onHostNetwork ? {} : { ExposedPorts: toExposedPorts(spec.ports) }),

@@ -33,6 +33,7 @@ import type {
 import { capabilityNames } from "../../src/host/capabilities.js";
 import { loadProto } from "../../src/grpc/proto.js";
 import type { HostFacts } from "../../src/host/facts.js";
+import type { ImageFacts } from "../../src/images/images.js";
 import type { Log } from "../../src/log.js";
 
 /** Every field may be left out, at every depth; lists are replaced whole, records are added to. */
@@ -122,6 +123,13 @@ export const imageInspect = (overrides: DeepPartial<ImageInspect> = {}): ImageIn
     },
     overrides,
   );
+
+/** What a container's making needs to know of its image. */
+export const imageFacts = (overrides: Partial<ImageFacts> = {}): ImageFacts => ({
+  id: imageId,
+  labels: {},
+  ...overrides,
+});
 
 /** An unrestricted host: cgroup v2 with the cgroupfs driver, no SELinux, AppArmor there. */
 export const hostFacts = (overrides: Partial<HostFacts> = {}): HostFacts => ({

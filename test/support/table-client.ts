@@ -33,18 +33,25 @@ function readTable(name: Version | "extra"): Row[] {
     });
 }
 
-/** Unary calls only. A status other than OK rejects with the ServiceError of grpc-js. */
+/**
+ * Unary calls only. A status other than OK rejects with the ServiceError of grpc-js. A call's signal cancels it.
+ */
 export function tableClient(version: Version, address: string) {
   const rows = readTables(version);
   const codec = tableCodec(version, rows);
   const client = new Client(address, credentials.createInsecure());
 
-  const call = async (service: Service, method: string, request: object): Promise<object> => {
+  const call = async (
+    service: Service,
+    method: string,
+    request: object,
+    signal?: AbortSignal,
+  ): Promise<object> => {
     const rpc = rows.find((row) => row.kind === "rpc" && row.owner === service && row.name === method);
     if (rpc === undefined) throw new Error(`${version} has no ${service}.${method}`);
     if (rpc.note.startsWith("stream ")) throw new Error(`${service}.${method} streams, call() does not`);
     return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
+      const pending = client.makeUnaryRequest(
         `/runtime.${version}.${service}/${method}`,
         (value: object) => codec.encode(rpc.type, value),
         (bytes) => codec.decode(rpc.note, bytes),
@@ -54,6 +61,7 @@ export function tableClient(version: Version, address: string) {
           else resolve(reply ?? {});
         },
       );
+      signal?.addEventListener("abort", () => pending.cancel(), { once: true });
     });
   };
   return { call, close: () => client.close() };

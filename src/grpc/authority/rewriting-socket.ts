@@ -44,9 +44,8 @@ export class RewritingSocket extends Duplex {
   }
 
   override _final(done: Done): void {
-    // The socket ends itself when the client has; a second end() would be an error.
+    // The socket ends itself when the client has; to end it once more is an error when it is through.
     if (this.socket.writableFinished) done();
-    else if (this.socket.writableEnded) this.socket.once("finish", done);
     else this.socket.end(done);
   }
 

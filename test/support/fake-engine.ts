@@ -1,0 +1,190 @@
+/**
+ * The engine port in memory. What Docker does is in the nouns beside this file; here is what can go wrong on
+ * the way to it: failures, delays, and a daemon that is not there. A test that changes things behind the
+ * server's back, as `docker stop` would, calls `containers` and `images` themselves.
+ */
+import { mkdirSync } from "node:fs";
+import type { ContainerCreateOptions } from "dockerode";
+import type {
+  Engine,
+  EngineInfo,
+  ExecOptions,
+  Filters,
+  ImageSource,
+  PullProgress,
+  RegistryAuth,
+} from "../../src/docker/engine.js";
+import { fromDocker } from "../../src/docker/errors.js";
+import { FakeContainers } from "./fake-containers.js";
+import { FakeEvents } from "./fake-events.js";
+import { FakeExecs } from "./fake-execs.js";
+import { FakeImages } from "./fake-images.js";
+import { unreachable } from "./fake-refusal.js";
+
+type Method = keyof Engine;
+
+/** The next call of a method, stopped before it has done anything. */
+export interface Held {
+  /** Resolves when the call has come. */
+  reached: Promise<void>;
+  release(): void;
+}
+
+interface Hold extends Held {
+  enter(): Promise<void>;
+}
+
+export class FakeEngine implements Engine {
+  readonly images: FakeImages;
+  readonly containers: FakeContainers;
+  readonly execs = new FakeExecs();
+  /** Every call that was made, with its arguments. */
+  readonly calls: { method: Method; args: unknown[] }[] = [];
+  /** What `info` answers; a test may change it. */
+  readonly facts: EngineInfo;
+  readonly #events = new FakeEvents();
+  readonly #failures = new Map<Method, Error[]>();
+  readonly #holds = new Map<Method, Hold[]>();
+  /** The daemon's life: aborted, with the reason, while it is down. */
+  #life = new AbortController();
+
+  /** @param directory stands for /var/lib/docker */
+  constructor(directory: string) {
+    mkdirSync(directory, { recursive: true });
+    this.images = new FakeImages(this.#events);
+    this.containers = new FakeContainers(directory, this.images, this.#events);
+    this.facts = { ...engineInfo, DockerRootDir: directory };
+  }
+
+  /** The next `times` calls of the method do nothing and reject with the error. */
+  fail(method: Method, error: Error, times = 1): void {
+    const failures = this.#failures.get(method) ?? [];
+    this.#failures.set(method, [...failures, ...Array.from({ length: times }, () => error)]);
+  }
+
+  /** The delay of this engine: a call waits for the test, not for a clock. */
+  hold(method: Method): Held {
+    let release!: () => void;
+    let arrive!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const reached = new Promise<void>((resolve) => (arrive = resolve));
+    const enter = () => {
+      arrive();
+      return released;
+    };
+    const hold = { reached, release, enter };
+    this.#holds.set(method, [...(this.#holds.get(method) ?? []), hold]);
+    return hold;
+  }
+
+  /** Nobody answers any more; streams break off. */
+  down(): void {
+    this.#life.abort(unreachable());
+  }
+
+  up(): void {
+    this.#life = new AbortController();
+  }
+
+  /** As at the start, but for the server's event streams, which see everything go. */
+  reset(): void {
+    this.#failures.clear();
+    this.#holds.clear();
+    if (this.#life.signal.aborted) this.up();
+    for (const name of this.containers.names) this.containers.remove(name, { force: true });
+    this.containers.ghosts.clear();
+    this.containers.ids.length = 0;
+    this.images.clear();
+    this.execs.scripts.clear();
+    this.execs.streams.length = 0;
+    this.calls.length = 0;
+  }
+
+  info = () => this.#do("info", [], () => this.facts);
+  version = () =>
+    this.#do("version", [], () => ({ Version: "28.5.2", ApiVersion: "1.51", MinAPIVersion: "1.24" }));
+
+  listContainers = (filters: Filters, signal?: AbortSignal) =>
+    this.#do("listContainers", [filters], () => this.containers.list(filters), signal);
+  inspectContainer = (id: string, signal?: AbortSignal) =>
+    this.#do("inspectContainer", [id], () => this.containers.inspect(id), signal);
+  createContainer = (options: ContainerCreateOptions, signal?: AbortSignal) =>
+    this.#do("createContainer", [options], () => this.containers.create(options), signal);
+  startContainer = (id: string) => this.#do("startContainer", [id], () => this.containers.start(id));
+  stopContainer = (id: string, graceSeconds: number) =>
+    this.#do("stopContainer", [id, graceSeconds], () => this.containers.stop(id, graceSeconds));
+  killContainer = (id: string, signal: string) =>
+    this.#do("killContainer", [id, signal], () => this.containers.kill(id, signal));
+  removeContainer = (id: string, options: { force: boolean }) =>
+    this.#do("removeContainer", [id, options], () => this.containers.remove(id, options));
+  pauseContainer = (id: string) => this.#do("pauseContainer", [id], () => this.containers.pause(id));
+  unpauseContainer = (id: string) => this.#do("unpauseContainer", [id], () => this.containers.unpause(id));
+
+  createExec = (id: string, { cmd, tty }: ExecOptions, signal?: AbortSignal) =>
+    this.#do("createExec", [id, cmd], () => this.execs.create(this.containers.inspect(id), cmd, tty), signal);
+  startExec = (id: string) => this.#do("startExec", [id], () => this.execs.start(id, this.#life.signal));
+  inspectExec = (id: string, signal?: AbortSignal) =>
+    this.#do("inspectExec", [id], () => this.execs.inspect(id), signal);
+
+  listImages = (signal?: AbortSignal) => this.#do("listImages", [], () => this.images.list(), signal);
+  inspectImage = (reference: string, signal?: AbortSignal) =>
+    this.#do("inspectImage", [reference], () => this.images.inspect(reference), signal);
+  async *pullImage(
+    source: ImageSource,
+    auth: RegistryAuth | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<PullProgress> {
+    yield* await this.#do(
+      "pullImage",
+      [source, auth],
+      () => this.images.pull(source, auth, AbortSignal.any([signal, this.#life.signal])),
+      signal,
+    );
+  }
+  removeImage = (reference: string, options: { force: boolean }) =>
+    this.#do("removeImage", [reference, options], () => {
+      const { Id } = this.images.inspect(reference);
+      const users = this.containers.list({ ancestor: [Id] });
+      this.images.remove(reference, options, users, (id) => this.containers.inspect(id));
+    });
+  diskUsage = (signal?: AbortSignal) =>
+    this.#do(
+      "diskUsage",
+      [],
+      () => ({ LayersSize: this.images.list().reduce((sum, { Size }) => sum + Size, 0) }),
+      signal,
+    );
+
+  events = (filters: Filters, since: number, signal: AbortSignal) =>
+    this.#do(
+      "events",
+      [filters, since],
+      () => this.#events.follow(filters, since, AbortSignal.any([signal, this.#life.signal])),
+      signal,
+    );
+
+  async #do<T>(method: Method, args: unknown[], work: () => T, signal?: AbortSignal): Promise<T> {
+    this.calls.push({ method, args });
+    await this.#holds.get(method)?.shift()?.enter();
+    if (this.#life.signal.aborted) throw this.#life.signal.reason;
+    if (signal?.aborted) throw fromDocker(method, signal.reason, signal);
+    const failure = this.#failures.get(method)?.shift();
+    if (failure) throw failure;
+    return work();
+  }
+}
+
+const engineInfo: EngineInfo = {
+  ID: "FAKE",
+  ServerVersion: "28.5.2",
+  DockerRootDir: "",
+  Driver: "overlay2",
+  CgroupDriver: "cgroupfs",
+  CgroupVersion: "2",
+  KernelVersion: "6.1.0",
+  OperatingSystem: "Debian GNU/Linux 12 (bookworm)",
+  SecurityOptions: ["name=seccomp,profile=builtin"],
+  Runtimes: { runc: {}, crun: {} },
+  DefaultRuntime: "runc",
+  LiveRestoreEnabled: false,
+};

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { flags, helpText, parseCommand, UsageError, type Config } from "../../src/config.js";
+
+function configOf(...argv: string[]): Config {
+  const command = parseCommand(argv);
+  assert.ok(command.kind === "run");
+  return command.config;
+}
+
+test("without flags the server runs with Kubernetes' usual places", () => {
+  assert.deepEqual(configOf(), {
+    socketPath: "/var/run/dockershim.sock",
+    dockerSocketPath: "/var/run/docker.sock",
+    rootDirectory: "/var/lib/dockershim",
+    sandboxImage: "registry.k8s.io/pause:3.10",
+    networkPlugin: "cni",
+    imagePullProgressDeadline: 60_000,
+    runtimeRequestTimeout: 120_000,
+    logLevel: "info",
+  });
+});
+
+for (const [argument, setting] of [
+  ["--container-runtime-endpoint=unix:///run/x.sock", { socketPath: "/run/x.sock" }],
+  ["--container-runtime-endpoint=/run/x.sock", { socketPath: "/run/x.sock" }],
+  ["--docker-endpoint=unix:///run/d.sock", { dockerSocketPath: "/run/d.sock" }],
+  ["--root-directory=/data", { rootDirectory: "/data" }],
+  ["--cri-dockerd-root-directory=/data", { rootDirectory: "/data" }],
+  ["--pod-infra-container-image=pause:local", { sandboxImage: "pause:local" }],
+  ["--network-plugin=cni", { networkPlugin: "cni" }],
+  ["--network-plugin=bridge", { networkPlugin: "bridge" }],
+  ["--network-plugin=no-op", { networkPlugin: "bridge" }],
+  ["--network-plugin=", { networkPlugin: "bridge" }],
+  ["--image-pull-progress-deadline=90s", { imagePullProgressDeadline: 90_000 }],
+  ["--image-pull-progress-deadline=1m30s", { imagePullProgressDeadline: 90_000 }],
+  ["--image-pull-progress-deadline=1.5h", { imagePullProgressDeadline: 5_400_000 }],
+  ["--image-pull-progress-deadline=250ms", { imagePullProgressDeadline: 250 }],
+  ["--image-pull-progress-deadline=1h2m3s4ms", { imagePullProgressDeadline: 3_723_004 }],
+  ["--runtime-request-timeout=10s", { runtimeRequestTimeout: 10_000 }],
+  ["--runtime-request-timeout=0.0005s", { runtimeRequestTimeout: 1 }],
+  ["--log-level=error", { logLevel: "error" }],
+  ["--log-level=debug", { logLevel: "debug" }],
+] as [string, Partial<Config>][]) {
+  test(`${argument} changes that setting and no other`, () => {
+    assert.deepEqual(configOf(argument), { ...configOf(), ...setting });
+  });
+}
+
+test("a value can be a word of its own, as unit files have it", () => {
+  assert.equal(configOf("--root-directory", "/data").rootDirectory, "/data");
+});
+
+test("the same flag twice with one value is one flag", () => {
+  assert.equal(configOf("--log-level=warn", "--log-level=warn").logLevel, "warn");
+  assert.equal(configOf("--root-directory=/a", "--cri-dockerd-root-directory=/a").rootDirectory, "/a");
+});
+
+test("settings cannot be changed once they are read", () => assert.ok(Object.isFrozen(configOf())));
+
+const wrong: [string[], string][] = [
+  [["--nope"], "unknown flag --nope"],
+  [["--nope=1"], "unknown flag --nope"],
+  [["-x"], "unknown flag -x"],
+  [["--no-root-directory"], "unknown flag --no-root-directory"],
+  [["start"], 'unexpected argument "start"'],
+  [["--log-level=info", "--", "x"], 'unexpected argument "x"'],
+  [["--root-directory"], "--root-directory needs a value"],
+  [["--log-level=info", "--log-level=debug"], '--log-level is given twice, as "info" and "debug"'],
+  [
+    ["--root-directory=/a", "--cri-dockerd-root-directory=/b"],
+    '--root-directory is given twice, as "/a" and "/b"',
+  ],
+  [["--container-runtime-endpoint=fd://"], "--container-runtime-endpoint=fd://: only unix sockets"],
+  [
+    ["--container-runtime-endpoint=tcp://0.0.0.0:1"],
+    "--container-runtime-endpoint=tcp://0.0.0.0:1: only unix",
+  ],
+  [
+    ["--container-runtime-endpoint=unix://x.sock"],
+    "--container-runtime-endpoint=unix://x.sock: only unix sockets",
+  ],
+  [["--docker-endpoint="], "--docker-endpoint=: only unix sockets are supported"],
+  [["--docker-endpoint=tcp://127.0.0.1:2375"], "--docker-endpoint=tcp://127.0.0.1:2375: only unix sockets"],
+  [["--root-directory=data"], "--root-directory=data: an absolute path is needed"],
+  [["--pod-infra-container-image="], "--pod-infra-container-image is empty"],
+  [["--network-plugin=flannel"], "--network-plugin=flannel: known are cni and bridge"],
+  [["--network-plugin=kubenet"], "--network-plugin=kubenet is gone from Kubernetes: use bridge"],
+  [["--log-level=trace"], "--log-level=trace: known are error, warn, info, debug"],
+  ...["", "0", "0s", "10", "-1s", "1d", "s", "1m ", "1 m", "1ms2", "1e3s", "1.s"].map(
+    (text): [string[], string] => [
+      [`--runtime-request-timeout=${text}`],
+      `--runtime-request-timeout=${text}: a duration like 90s or 1m30s is needed`,
+    ],
+  ),
+  // Longer than Node's timers can wait: they would fire at once.
+  [["--image-pull-progress-deadline=600h"], "--image-pull-progress-deadline=600h: at most 596h"],
+];
+for (const [argv, start] of wrong) {
+  test(`${argv.join(" ")} is refused: ${start}…`, () => {
+    assert.throws(
+      () => parseCommand(argv),
+      (error) => error instanceof UsageError && error.message.startsWith(start),
+    );
+  });
+}
+
+for (const flag of [
+  "cni-bin-dir=/opt/cni/bin",
+  "cni-cache-dir=/var/lib/cni",
+  "cni-conf-dir=/etc/cni/net.d",
+  "hairpin-mode=none",
+  "ipv6-dual-stack",
+  "network-plugin-mtu=1500",
+  "pod-cidr=10.0.0.0/16",
+  "runtime-cgroups=/x",
+  "streaming-bind-addr=127.0.0.1:0",
+]) {
+  test(`cri-dockerd's --${flag} is refused as not supported yet, rather than ignored`, () => {
+    assert.throws(() => parseCommand([`--${flag}`]), {
+      name: "UsageError",
+      message: `--${flag.split("=")[0]} is not supported yet`,
+    });
+  });
+}
+
+for (const [argv, kind] of [
+  [["--help"], "help"],
+  [["-h"], "help"],
+  [["--version"], "version"],
+  [["--version", "--help"], "help"],
+  [["--log-level=nonsense", "--help"], "help"],
+] as [string[], string][]) {
+  test(`${argv.join(" ")} asks for the ${kind} only`, () => assert.deepEqual(parseCommand(argv), { kind }));
+}
+
+test("the help names every flag with its default and its other names", () => {
+  const text = helpText();
+  for (const { name, aliases = [], fallback } of flags) {
+    assert.ok(text.includes(`--${name}=${fallback}\n`), name);
+    for (const alias of aliases) assert.ok(text.includes(`--${alias}`), alias);
+  }
+});
+
+test("a default that is given as a flag is accepted", () => {
+  assert.deepEqual(configOf(...flags.map(({ name, fallback }) => `--${name}=${fallback}`)), configOf());
+});

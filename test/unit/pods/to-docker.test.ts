@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PodSandboxConfig } from "../../../src/generated/runtime/v1/PodSandboxConfig.js";
+import type { HostFacts } from "../../../src/host/facts.js";
+import { parseSandboxConfig } from "../../../src/pods/spec.js";
+import { toResolvConf, toSandboxOptions } from "../../../src/pods/to-docker.js";
+import { hostFacts, imageFacts, imageId, podSandboxConfig } from "../../support/builders.js";
+
+const image = imageFacts();
+const options = (config: PodSandboxConfig, host: Partial<HostFacts> = {}, handler = "", network = "bridge") =>
+  toSandboxOptions(parseSandboxConfig(podSandboxConfig(config), handler), image, network, hostFacts(host));
+const onHost: PodSandboxConfig = {
+  linux: { securityContext: { namespaceOptions: { network: "NODE", pid: "NODE", ipc: "NODE" } } },
+};
+
+test("a plain pod is a pause container like the predecessors'", () => {
+  assert.deepEqual(options({}), {
+    name: "k8s_POD_web_default_u-1_0",
+    Image: imageId,
+    Labels: { "io.kubernetes.docker.type": "podsandbox", "io.kubernetes.container.name": "POD" },
+    ExposedPorts: {},
+    HostConfig: {
+      NetworkMode: "bridge",
+      IpcMode: "shareable",
+      PidMode: "",
+      PortBindings: {},
+      CgroupParent: "",
+      CpuShares: 2,
+      OomScoreAdj: -998,
+      ShmSize: 67108864,
+      Sysctls: {},
+      GroupAdd: [],
+      ReadonlyRootfs: false,
+      SecurityOpt: ["no-new-privileges"],
+      RestartPolicy: { Name: "no" },
+      LogConfig: { Type: "none", Config: {} },
+    },
+  });
+});
+
+test("a pod on the node's network has the node's name, and publishes no ports", () => {
+  const { HostConfig, ...rest } = options({
+    ...onHost,
+    hostname: "web-0",
+    portMappings: [{ containerPort: 80, hostPort: 8080 }],
+  });
+  assert.equal(HostConfig?.NetworkMode, "host");
+  assert.equal(HostConfig?.UTSMode, "host");
+  assert.equal("PortBindings" in (HostConfig ?? {}), false);
+  assert.equal("ExposedPorts" in rest, false);
+  assert.equal("Hostname" in rest, false);
+});
+
+test("a pod can see the node's processes and its shared memory", () => {
+  const { HostConfig } = options(onHost);
+  assert.deepEqual([HostConfig?.PidMode, HostConfig?.IpcMode], ["host", "host"]);
+});
+
+test("a pod's own host name is Docker's", () =>
+  assert.equal(options({ hostname: "web-0" }).Hostname, "web-0"));
+
+test("a network plugin's pod starts without a network of Docker's", () => {
+  assert.equal(options({}, {}, "", "none").HostConfig?.NetworkMode, "none");
+});
+
+test("ports are published where a host port is given, and only declared otherwise", () => {
+  const { ExposedPorts, HostConfig } = options({
+    portMappings: [
+      { containerPort: 80, hostPort: 8080 },
+      { containerPort: 80, hostPort: 8081, hostIp: "127.0.0.1" },
+      { containerPort: 53, protocol: "UDP", hostPort: 53, hostIp: "::1" },
+      { containerPort: 53, protocol: "TCP", hostPort: 53 },
+      { containerPort: 9000 },
+      { containerPort: 38412, protocol: "SCTP", hostPort: 38412 },
+    ],
+  });
+  assert.deepEqual(ExposedPorts, {
+    "80/tcp": {},
+    "53/udp": {},
+    "53/tcp": {},
+    "9000/tcp": {},
+    "38412/sctp": {},
+  });
+  assert.deepEqual(HostConfig?.PortBindings, {
+    "80/tcp": [
+      { HostIp: "", HostPort: "8080" },
+      { HostIp: "127.0.0.1", HostPort: "8081" },
+    ],
+    "53/udp": [{ HostIp: "::1", HostPort: "53" }],
+    "53/tcp": [{ HostIp: "", HostPort: "53" }],
+    "38412/sctp": [{ HostIp: "", HostPort: "38412" }],
+  });
+});
+
+test("labels and annotations are kept so that they can be told apart", () => {
+  const { Labels } = options({ labels: { app: "web" }, annotations: { app: "note" } });
+  assert.equal(Labels?.["app"], "web");
+  assert.equal(Labels?.["annotation.app"], "note");
+});
+
+test("a runtime handler is the engine's runtime, and none is left to the engine", () => {
+  assert.equal(options({}, {}, "kata").HostConfig?.Runtime, "kata");
+  assert.equal("Runtime" in (options({}).HostConfig ?? {}), false);
+});
+
+test("the user, the groups, the sysctls and the read-only root are handed on", () => {
+  const { User, HostConfig } = options({
+    linux: {
+      sysctls: { "kernel.shm_rmid_forced": "1" },
+      securityContext: {
+        runAsUser: { value: 1000 },
+        supplementalGroups: [7],
+        readonlyRootfs: true,
+        selinuxOptions: { type: "spc_t" },
+      },
+    },
+  });
+  assert.equal(User, "1000");
+  assert.deepEqual(HostConfig?.GroupAdd, ["7"]);
+  assert.deepEqual(HostConfig?.Sysctls, { "kernel.shm_rmid_forced": "1" });
+  assert.equal(HostConfig?.ReadonlyRootfs, true);
+  assert.deepEqual(HostConfig?.SecurityOpt, ["no-new-privileges", "label=type:spc_t"]);
+});
+
+test("a restricted host runs sandboxes with the lowest oom_score_adj that it can give", () => {
+  assert.equal(options({}, { minOomScoreAdj: 200 }).HostConfig?.OomScoreAdj, 200);
+});
+
+test("the cgroup parent is put in the form of the engine's driver", () => {
+  const slices = { linux: { cgroupParent: "/kubepods.slice/kubepods-podu_1.slice" } };
+  assert.equal(
+    options(slices, { cgroupDriver: "systemd" }).HostConfig?.CgroupParent,
+    "kubepods-podu_1.slice",
+  );
+  assert.equal(
+    options({ linux: { cgroupParent: "/kubepods/podu" } }).HostConfig?.CgroupParent,
+    "/kubepods/podu",
+  );
+});
+
+for (const [title, dns, expected] of [
+  [
+    "everything the kubelet asked for, a line each",
+    { servers: ["10.96.0.10", "fd00::10"], searches: ["a.b", "c.d"], options: ["ndots:5", "edns0"] },
+    "nameserver 10.96.0.10\nnameserver fd00::10\nsearch a.b c.d\noptions ndots:5 edns0\n",
+  ],
+  ["servers only", { servers: ["1.1.1.1"], searches: [], options: [] }, "nameserver 1.1.1.1\n"],
+  ["searches only", { servers: [], searches: ["a.b"], options: [] }, "search a.b\n"],
+  ["options only", { servers: [], searches: [], options: ["ndots:1"] }, "options ndots:1\n"],
+] as [string, Parameters<typeof toResolvConf>[0], string][]) {
+  test(`a pod's resolv.conf has ${title}`, () => assert.equal(toResolvConf(dns), expected));
+}
