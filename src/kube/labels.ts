@@ -60,13 +60,23 @@ export function fromLabels(all: Labels): { labels: Labels; annotations: Labels }
   // As entries, since a key may be "__proto__".
   const labels: [string, string][] = [];
   const annotations: [string, string][] = [];
-  const inherited = new Set(JSON.parse(all[inheritedLabel] ?? "[]") as string[]);
+  const inherited = inheritedKeys(all[inheritedLabel]);
   for (const [key, value] of Object.entries(all)) {
     if (internal[kind].has(key) || inherited.has(key)) continue;
     if (key.startsWith(annotationPrefix)) annotations.push([key.slice(annotationPrefix.length), value]);
     else labels.push([isEscaped(kind, key) ? key.slice(labelPrefix.length) : key, value]);
   }
   return { labels: Object.fromEntries(labels), annotations: Object.fromEntries(annotations) };
+}
+
+/** A predecessor's container can have anything here, from its image: one must not spoil a whole list. */
+function inheritedKeys(text = "[]"): ReadonlySet<unknown> {
+  try {
+    const keys: unknown = JSON.parse(text);
+    return new Set(Array.isArray(keys) ? keys : []);
+  } catch {
+    return new Set();
+  }
 }
 
 const toLabels = (kind: Kind, labels: Labels, annotations: Labels): Labels => ({

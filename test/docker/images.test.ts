@@ -98,7 +98,7 @@ test("the images' filesystem is Docker's, with the bytes that the images take", 
   assert.equal(container_filesystems[0].fs_id.mountpoint, DockerRootDir);
 });
 
-/** A registry with one image whose layer never comes; it keeps the credentials that it was shown. */
+/** A registry with one image whose layer takes hours to come; it keeps the credentials that it was shown. */
 class StuckRegistry {
   readonly authorizations: (string | undefined)[] = [];
   /** Layer downloads that were begun, and those that the other side broke off. */
@@ -166,8 +166,12 @@ class StuckRegistry {
       if (request.url?.endsWith(configDigest))
         return answer(response, 200, { "Content-Type": "application/octet-stream" }, config);
       response.writeHead(200, { "Content-Type": "application/octet-stream", "Content-Length": "1000000" });
-      response.write("x");
-      response.once("close", () => this.brokenOff.dispatchEvent(new Event("layer")));
+      // Docker looks up from a read only when something comes; too little to be called progress.
+      const trickle = setInterval(() => response.write("x"), 20);
+      response.once("close", () => {
+        clearInterval(trickle);
+        this.brokenOff.dispatchEvent(new Event("layer"));
+      });
       this.begun.dispatchEvent(new Event("layer"));
       return undefined;
     }).listen(0, "127.0.0.1");

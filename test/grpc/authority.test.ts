@@ -53,12 +53,12 @@ async function serve(t: TestContext, admit: typeof admitConnection = admitConnec
   const served: Served = { path: join(folder, "x.sock"), accepted: [], injected: [], abandon: [] };
   const server = new grpc.Server(LIMITS);
   server.addService(service, handlers);
-  const { injectConnection } = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   const listener = net.createServer((socket) => {
     served.accepted.push(socket);
     const inject = (connection: Duplex): void => {
       served.injected.push(connection);
-      injectConnection(connection);
+      injector.injectConnection(connection);
     };
     served.abandon.push(admit(socket, inject));
   });
@@ -115,9 +115,9 @@ async function call(
   length.writeUInt32BE(message.length, 1);
   stream.end(Buffer.concat([length, message]));
   let status: string | undefined;
-  stream.on("trailers", (trailers) => (status = String(trailers["grpc-status"])));
+  stream.on("trailers", (trailers: http2.IncomingHttpHeaders) => (status = String(trailers["grpc-status"])));
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   const messages: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -227,8 +227,14 @@ for (const authority of ["localhost", PATH]) {
     t.after(() => client.close());
     for (const message of [Buffer.from("hello"), big("x"), Buffer.alloc(0)]) {
       const reply = await new Promise<Buffer | undefined>((resolve, reject) => {
-        client.makeUnaryRequest(service.echo.path, same, same, message, (error, value) =>
-          error ? reject(error) : resolve(value),
+        const { path } = service.echo;
+        client.makeUnaryRequest(
+          path,
+          same,
+          same,
+          message,
+          { deadline: Date.now() + 15_000 },
+          (error, value) => (error ? reject(error) : resolve(value)),
         );
       });
       assert(reply?.equals(message));
@@ -256,6 +262,14 @@ for (const authority of ["localhost", PATH]) {
     await assertEchoes(client, authority, Buffer.from("hello"));
     served.injected[0]?.destroy();
     await until(() => client.destroyed);
+  });
+
+  test(`a socket that is destroyed takes the server's side with it for ${authority}`, async (t) => {
+    const served = await serve(t);
+    const client = session(t, served);
+    await assertEchoes(client, authority, Buffer.from("hello"));
+    served.accepted[0]?.destroy();
+    await until(() => client.destroyed && served.injected[0]?.destroyed === true);
   });
 
   test(`a client that goes away in the middle of a large message is forgotten for ${authority}`, async (t) => {
@@ -347,6 +361,82 @@ for (const authority of ["localhost", PATH]) {
     await until(() => answer().includes(pong));
   });
 }
+
+/** A connection that is rewritten, with a server's side that the test plays itself. */
+async function rewritten(
+  t: TestContext,
+): Promise<{ client: net.Socket; socket: net.Socket; server: Duplex }> {
+  const injected: Duplex[] = [];
+  const served = await serve(t, (socket) =>
+    admitConnection(socket, (connection) => injected.push(connection)),
+  );
+  const { socket: client } = await rawClient(t, served);
+  client.write(opening(PATH));
+  await until(() => injected.length === 1);
+  const [[socket], [server]] = [served.accepted, injected];
+  assert(socket && server && server !== socket);
+  return { client, socket, server };
+}
+
+test("a client that sends faster than the server reads is made to wait, and loses nothing", async (t) => {
+  const { client, socket, server } = await rewritten(t);
+  const frames = Buffer.concat(Array.from({ length: 1_000 }, () => h2.data(1, Buffer.alloc(16_000, "/"))));
+  let written = false;
+  client.write(frames, () => (written = true));
+  await sleep(200);
+  assert(socket.bytesRead < 1024 * 1024, `${socket.bytesRead} octets read for nobody`);
+  assert(!written);
+  let received = 0;
+  server.on("data", (chunk: Buffer) => (received += chunk.length));
+  await until(() => received === opening(PATH).length + frames.length);
+});
+
+test("a server that writes faster than the client reads is made to wait, and loses nothing", async (t) => {
+  const { client, server } = await rewritten(t);
+  client.pause();
+  const before = client.bytesRead;
+  let written = 0;
+  for (let chunk = 0; chunk < 100; chunk++) server.write(Buffer.alloc(100_000), () => (written += 100_000));
+  assert(server.writableNeedDrain);
+  await sleep(200);
+  assert(written < 5_000_000, `${written} octets written to nobody`);
+  client.resume();
+  await until(() => written === 10_000_000 && client.bytesRead >= before + written);
+});
+
+test("a client's end reaches the server, and the server's end is no error after it", async (t) => {
+  const { client, server } = await rewritten(t);
+  const errors: Error[] = [];
+  server.on("error", (error) => errors.push(error));
+  client.end(h2.SETTINGS_ACK.subarray(0, 5));
+  const chunks: Buffer[] = [];
+  server.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(server, "end");
+  const bytes = Buffer.concat(chunks);
+  assert.deepEqual(bytes.subarray(-5), h2.SETTINGS_ACK.subarray(0, 5));
+  assert.equal(bytes.length, opening(PATH).length + 5);
+  server.end();
+  await until(() => server.closed && client.closed);
+  assert.deepEqual(errors, []);
+});
+
+test("a server's end reaches the client behind everything that was written", async (t) => {
+  const { client, server } = await rewritten(t);
+  const before = client.bytesRead;
+  server.resume();
+  for (let chunk = 0; chunk < 20; chunk++) server.write(Buffer.alloc(50_000));
+  server.end();
+  await until(() => client.closed && server.closed);
+  assert.equal(client.bytesRead, before + 1_000_000);
+});
+
+test("an error of the socket reaches the server", async (t) => {
+  const { socket, server } = await rewritten(t);
+  const failure = once(server, "error");
+  socket.destroy(new Error("read ECONNRESET"));
+  assert.match(String(await failure), /ECONNRESET/);
+  assert(server.destroyed);
+});
 
 /** A GOAWAY frame's header behind its length (RFC 7540 section 6.8). */
 const GOAWAY = "\u0007\0\0\0\0\0";

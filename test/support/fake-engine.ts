@@ -89,6 +89,7 @@ export class FakeEngine implements Engine {
   /** As at the start, but for the server's event streams, which see everything go. */
   reset(): void {
     this.#failures.clear();
+    for (const hold of [...this.#holds.values()].flat()) hold.release();
     this.#holds.clear();
     if (this.#life.signal.aborted) this.up();
     for (const name of this.containers.names) this.containers.remove(name, { force: true });

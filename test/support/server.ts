@@ -23,19 +23,33 @@ export interface LogLine {
   fields: Record<string, unknown>;
 }
 
-/** Keeps what is logged. */
-export function recordingLog(lines: LogLine[] = [], base: Record<string, unknown> = {}): Log {
-  const at =
-    (level: string) =>
-    (event: string, fields: Record<string, unknown> = {}) =>
-      void lines.push({ level, event, fields: { ...base, ...fields } });
-  return {
-    error: at("error"),
-    warn: at("warn"),
-    info: at("info"),
-    debug: at("debug"),
-    child: (fields) => recordingLog(lines, { ...base, ...fields }),
-  };
+/** Keeps what is logged, oldest first. */
+export class LogBook {
+  readonly lines: LogLine[] = [];
+  #waiting: { event: string; resolve: (line: LogLine) => void }[] = [];
+
+  /** The next line of this event. */
+  next(event: string): Promise<LogLine> {
+    return new Promise((resolve) => this.#waiting.push({ event, resolve }));
+  }
+
+  log(base: LogLine["fields"] = {}): Log {
+    const at =
+      (level: string) =>
+      (event: string, fields: LogLine["fields"] = {}) => {
+        const line = { level, event, fields: { ...base, ...fields } };
+        this.lines.push(line);
+        for (const { resolve } of this.#waiting.filter((wait) => wait.event === event)) resolve(line);
+        this.#waiting = this.#waiting.filter((wait) => wait.event !== event);
+      };
+    return {
+      error: at("error"),
+      warn: at("warn"),
+      info: at("info"),
+      debug: at("debug"),
+      child: (fields) => this.log({ ...base, ...fields }),
+    };
+  }
 }
 
 type Definitions = Named<RuntimeServiceDefinition> & Named<ImageServiceDefinition>;
@@ -75,8 +89,8 @@ export interface TestServer {
   app: App;
   engine: FakeEngine;
   config: Config;
-  /** What the program has logged, oldest first. */
-  log: LogLine[];
+  /** What the program has logged. */
+  book: LogBook;
   /** For files of the test's own; removed at the end. */
   directory: string;
   rpc(version: Version): Rpc;
@@ -112,7 +126,7 @@ export async function sharedServer(): Promise<{ fresh(): TestServer }> {
     fresh: () => {
       server.engine.reset();
       furnish(server.engine);
-      server.log.length = 0;
+      server.book.lines.length = 0;
       return { ...server, rpc };
     },
   };
@@ -144,8 +158,8 @@ export async function startServer(
     logLevel: "debug",
     ...overrides,
   };
-  const log: LogLine[] = [];
-  const app = await startApp(config, recordingLog(log), engine);
+  const book = new LogBook();
+  const app = await startApp(config, book.log(), engine);
   const clients: { close(): void }[] = [];
   t.after(async () => {
     for (const client of clients) client.close();
@@ -157,7 +171,7 @@ export async function startServer(
     clients.push(client);
     return client.rpc;
   };
-  return { app, engine, config, log, directory, rpc };
+  return { app, engine, config, book, directory, rpc };
 }
 
 function connect(version: Version, address: string) {

@@ -69,6 +69,18 @@ const outcomes: [string, Partial<ContainerState>, Required<Reported>][] = [
     },
   ],
   [
+    "lasted a moment, and whose start Docker noted only after its end,",
+    { ...ended, FinishedAt: "2024-05-01T10:00:01.000000001Z" },
+    {
+      state: "CONTAINER_EXITED",
+      startedAt: started,
+      finishedAt: started,
+      exitCode: 0,
+      reason: "Completed",
+      message: "",
+    },
+  ],
+  [
     "was killed",
     { ...ended, ExitCode: 137 },
     {

@@ -159,7 +159,7 @@ test("what cannot be pulled is refused before Docker is asked", async () => {
 
 test("an image that is there is not pulled to ensure it, and one that is not is", async () => {
   const there = daemon([imageInspect()]);
-  assert.equal(await there.images.ensure("busybox:latest", never), imageId);
+  assert.deepEqual(await there.images.ensure("busybox:latest", never), { id: imageId, labels: {} });
   assert.deepEqual(there.calls, ["inspect busybox:latest"]);
 
   const away = daemon([]);

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { containerLabels, fromLabels, kindOf, sandboxLabels, type Labels } from "../../../src/kube/labels.js";
+import {
+  containerLabels,
+  fromLabels,
+  kindOf,
+  markInherited,
+  sandboxLabels,
+  type Labels,
+} from "../../../src/kube/labels.js";
 
 const logPath = "/var/log/pods/default_web_u-1/app/0.log";
 const asSandbox = (labels: Labels, annotations: Labels = {}) => sandboxLabels(labels, annotations);
@@ -75,6 +82,42 @@ test("a label cannot change what an object is", () => {
   assert.equal(kindOf(asContainer({ "io.kubernetes.docker.type": "podsandbox" })), "container");
   assert.equal(asContainer({ "io.kubernetes.sandbox.id": "other" })["io.kubernetes.sandbox.id"], "5a5a");
 });
+
+/** What an image brings, some of it chosen to be in the way. */
+const ofImage = {
+  maintainer: "somebody",
+  app: "the image's",
+  "annotation.note": "the image's",
+  "label.annotation.note": "the image's",
+  "io.kubernetes.docker.inherited": "rubbish",
+  "io.kubernetes.sandbox.id": "rubbish",
+};
+/** Docker gives a container its image's labels, where it was given none of that name. */
+const inDocker = (own: Labels): Labels => ({ ...ofImage, ...markInherited(own, ofImage) });
+
+test("an image's labels are not reported as the client's, and do not replace any", () => {
+  const labels = { app: "web", tier: "front" };
+  const annotations = { note: "mine" };
+  for (const stored of [asSandbox(labels, annotations), asContainer(labels, annotations)]) {
+    assert.deepEqual(fromLabels(inDocker(stored)), { labels, annotations });
+  }
+  assert.deepEqual(fromLabels(inDocker(asContainer({}))), { labels: {}, annotations: {} });
+});
+
+test("a label that client and image both have is the client's", () => {
+  assert.deepEqual(fromLabels(inDocker(asContainer(ofImage))), { labels: ofImage, annotations: {} });
+});
+
+test("with an image without labels nothing is added", () => {
+  assert.deepEqual(markInherited(asContainer({ app: "web" }), {}), asContainer({ app: "web" }));
+});
+
+for (const rubbish of ["", "rubbish", "{}", "null", "5", "[1,null]"]) {
+  test(`a predecessor's container whose image brought "${rubbish}" as our own label is still listed`, () => {
+    const stored = { ...asContainer({ app: "web" }), "io.kubernetes.docker.inherited": rubbish };
+    assert.deepEqual(fromLabels(stored), { labels: { app: "web" }, annotations: {} });
+  });
+}
 
 /** Seen on containers that cri-dockerd 0.4 made for a kubelet. */
 const predecessors = {
