@@ -175,10 +175,11 @@ end_children() {
 }
 
 # handle_signals CLEANUP: runs CLEANUP once, however the script ends, with the exit code a shell would give.
+# A second signal must not cut it short: timeout, for one, sends two.
 handle_signals() {
   # shellcheck disable=SC2064 # the name of the function is known now
-  trap "$1" EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  trap 'exit 129' HUP
+  trap "trap '' INT TERM HUP; $1" EXIT
+  trap "trap '' INT TERM HUP; exit 130" INT
+  trap "trap '' INT TERM HUP; exit 143" TERM
+  trap "trap '' INT TERM HUP; exit 129" HUP
 }

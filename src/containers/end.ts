@@ -20,13 +20,9 @@ export async function terminate(
 ): Promise<void> {
   if (!container.State.Running) return;
   try {
-    // A frozen process sees no signal but SIGKILL, and not even that on every kernel.
-    if (container.State.Paused) {
-      await engine
-        .unpauseContainer(container.Id)
-        .catch(ignore("failedPrecondition"))
-        .catch(ignore("notFound"));
-    }
+    // A frozen process sees no signal but SIGKILL, and not even that on every kernel. Where it cannot be thawed
+    // it has been already (Docker says 500 then), or the stop says what is wrong.
+    if (container.State.Paused) await engine.unpauseContainer(container.Id).catch(() => undefined);
     await engine.stopContainer(container.Id, graceSeconds).catch(ignore("notFound"));
   } finally {
     inventory.touch(container.Id, kindOf(container.Config.Labels) ?? "container");
