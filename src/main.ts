@@ -2,7 +2,7 @@
 /** Flags, signals and exit codes: the only file that touches `process`. */
 import { readFileSync } from "node:fs";
 import { startApp } from "./app.js";
-import { helpText, parseCommand, UsageError, type Command } from "./config.js";
+import { helpText, parseCommand, UsageError, type Command, type Config } from "./config.js";
 import { messageOf } from "./errors.js";
 import { makeLog } from "./log.js";
 
@@ -25,26 +25,26 @@ const version = (): string =>
 const command = readCommand();
 if (command.kind === "help") process.stdout.write(helpText());
 else if (command.kind === "version") process.stdout.write(`dockershim ${version()}\n`);
-else {
-  const log = makeLog(command.config.logLevel);
+else await run(command.config);
+
+async function run(config: Config): Promise<void> {
+  const log = makeLog(config.logLevel);
+  const stop = new Promise<NodeJS.Signals>((resolve) => {
+    // From the start on: whoever ends us while we start gets an orderly end as well.
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
   try {
-    const app = await startApp(command.config, log);
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.once(signal, () => {
-        log.info("stopping", { signal });
-        void app.close().then(
-          () => process.exit(0),
-          (error: unknown) => {
-            log.error("could not stop cleanly", { error });
-            process.exit(1);
-          },
-        );
-      });
-    }
+    const app = await startApp(config, log);
+    log.info("stopping", { signal: await stop });
+    await app.close();
+    exitAfterLog(0);
   } catch (error) {
-    log.error("cannot start", { error: messageOf(error) });
-    process.exitCode = 1;
-    // winston writes in the background; without this the reason could be lost.
-    setImmediate(() => process.exit(1));
+    log.error("cannot go on", { error: messageOf(error) });
+    exitAfterLog(1);
   }
+}
+
+/** winston writes in the background; at once, the last line could be lost. */
+function exitAfterLog(code: number): void {
+  setImmediate(() => process.exit(code));
 }

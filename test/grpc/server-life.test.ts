@@ -43,9 +43,7 @@ test("the socket is for its owner and group only", async () => {
 });
 
 test("a socket file that nobody serves any more is replaced", async (t) => {
-  let path = "";
-  const { config } = shared.fresh();
-  path = join(dirname(config.socketPath), "stale.sock");
+  const path = join(shared.fresh().directory, "stale.sock");
   await leaveStaleSocket(path);
   assert.equal((await lstat(path)).isSocket(), true);
   const { rpc } = await startServer(t, { socketPath: path });
@@ -311,7 +309,7 @@ for (const version of versions) {
     const envs = [{ key: "PASSWORD", value }];
     const container_id = await createContainer(rpc, pod, { envs });
     assert.deepEqual(engine.containers.inspect(container_id).Config.Env, [`PASSWORD=${secret}`]);
-    for (const bad of [{ envs: [{ key: "", value }] }, { envs, log_path: "/x" }, { envs, image: null }]) {
+    for (const bad of [{ envs: [{ key: "", value }] }, { envs, mounts: [{}] }, { envs, image: null }]) {
       await assert.rejects(createContainer(rpc, pod, { metadata: { name: "bad" }, ...bad }));
     }
     engine.fail("createContainer", new Error("a bug of ours"));

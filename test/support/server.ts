@@ -56,7 +56,7 @@ type Definitions = Named<RuntimeServiceDefinition> & Named<ImageServiceDefinitio
 type Named<D> = {
   [Key in keyof D as string extends Key ? never : number extends Key ? never : Key]: D[Key];
 };
-export type Method = keyof Definitions & string;
+export type Method = keyof Definitions;
 
 /** A reply with the names that it has in the tables. */
 type Reply<M extends Method> =
@@ -93,7 +93,7 @@ export interface TestServer {
   book: LogBook;
   /** For files of the test's own; removed at the end. */
   directory: string;
-  rpc(version: Version): Rpc;
+  rpc: (version: Version) => Rpc;
 }
 
 /** The service that a method belongs to. */

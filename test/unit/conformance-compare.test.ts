@@ -90,6 +90,14 @@ for (const { title, specs, failures = [], skips = [], partial = false, problems 
   });
 }
 
+for (const outcome of ["passed", "failed", "skipped"] as const) {
+  test(`a spec that sometimes fails ${outcome === "skipped" ? "must not be" : "may have"} ${outcome}`, () => {
+    const failures = new Map([["a", "sometimes: a race"]]);
+    const { problems } = compare([spec("a", outcome)], failures, none, whole);
+    assert.equal(problems.length, outcome === "skipped" ? 1 : 0);
+  });
+}
+
 /** A report of Ginkgo's with one suite. */
 const report = (specs: object[], reasons: string[] | null = null) =>
   JSON.stringify([{ SpecReports: specs, SpecialSuiteFailureReasons: reasons }]);
