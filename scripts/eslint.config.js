@@ -26,7 +26,7 @@ const mayImport = {
 const pureFiles = [
   "src/kube/*.ts",
   "src/linux/*.ts",
-  "src/**/{to-docker,from-docker,spec,mounts,resources,auth,reference}.ts",
+  "src/**/{to-docker,from-docker,spec,mounts,resources,security,auth,reference}.ts",
   "src/config.ts",
 ];
 

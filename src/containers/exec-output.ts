@@ -1,16 +1,10 @@
 /** What a command says, from the start of its exec to the end of its output. */
 import { setTimeout as delay } from "node:timers/promises";
-import { demux } from "../docker/demux.js";
+import type { Duplex } from "node:stream";
+import { demux, type Chunk } from "../docker/demux.js";
 import type { Engine } from "../docker/engine.js";
 import { CriError, isKind } from "../errors.js";
 
-export interface Output {
-  stdout: Buffer;
-  stderr: Buffer;
-}
-
-/** Bytes kept of each stream, as upstream runtimes do; the rest is read and dropped. */
-export const outputLimit = 16 * 1024 * 1024;
 /** How often an exec is asked whether its process has gone and left its pipes to somebody else. */
 const checkMs = 1000;
 
@@ -18,44 +12,52 @@ const checkMs = 1000;
 type Ending = "left its pipes behind" | "lost its container";
 
 /**
- * Starts an exec and reads its output to the end.
+ * Hands the output of a started exec on, piece by piece, at the taker's pace, to its end.
  * @param signal ends the reading; the process is the caller's to kill
- * @throws CriError failedPrecondition when the container stops meanwhile
+ * @throws CriError failedPrecondition when the container stops meanwhile; the signal's reason
  */
-export async function collectOutput(
-  engine: Pick<Engine, "startExec" | "inspectExec">,
-  id: string,
+export async function followOutput(
+  engine: Pick<Engine, "inspectExec">,
+  exec: { id: string; stream: Duplex; tty: boolean },
+  take: (chunk: Chunk) => Promise<void> | void,
   signal: AbortSignal,
-): Promise<Output> {
-  const stream = await engine.startExec(id, { tty: false });
-  const kept = { stdout: new Kept(), stderr: new Kept() };
+): Promise<void> {
+  const { id, stream, tty } = exec;
   const over = new AbortController();
   const stop = () => stream.destroy();
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
 
   let ending: Ending | undefined;
-  const seen = () => kept.stdout.seen + kept.stderr.seen;
-  const watching = watch(engine, id, seen, over.signal).then((reason) => {
+  /** Counts pieces; odd while one is being taken: then there may be more that we have not seen. */
+  let progress = 0;
+  const watching = watch(engine, id, () => progress, over.signal).then((reason) => {
     ending = reason;
     if (reason) stop();
   });
   try {
-    for await (const { stream: name, data } of demux(stream)) kept[name].add(data);
+    for await (const chunk of tty ? raw(stream) : demux(stream)) {
+      progress++;
+      await take(chunk);
+      progress++;
+    }
   } catch (error) {
     // A stream that we ended ourselves reads as broken.
-    if (ending === undefined) throw error;
+    if (ending === undefined && !signal.aborted) throw error;
   } finally {
     signal.removeEventListener("abort", stop);
     over.abort();
-    stop();
     await watching;
   }
   signal.throwIfAborted();
   if (ending === "lost its container") {
     throw new CriError("failedPrecondition", "the container stopped while the command ran");
   }
-  return { stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
+}
+
+/** A terminal has one stream, without frames. */
+async function* raw(stream: Duplex): AsyncGenerator<Chunk> {
+  for await (const data of stream as AsyncIterable<Buffer>) yield { stream: "stdout", data };
 }
 
 /**
@@ -66,38 +68,23 @@ export async function collectOutput(
 async function watch(
   engine: Pick<Engine, "inspectExec">,
   id: string,
-  seen: () => number,
+  progress: () => number,
   signal: AbortSignal,
 ): Promise<Ending | undefined> {
-  let seenAtExit: number | undefined;
+  let atExit: number | undefined;
   for (;;) {
     await delay(checkMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return undefined;
+    if (progress() % 2 === 1) {
+      atExit = undefined;
+      continue;
+    }
     try {
       const { Running } = await engine.inspectExec(id);
-      if (!Running && seenAtExit === seen()) return "left its pipes behind";
-      seenAtExit = Running ? undefined : seen();
+      if (!Running && atExit === progress()) return "left its pipes behind";
+      atExit = Running ? undefined : progress();
     } catch (error) {
       if (isKind(error, "notFound") || isKind(error, "failedPrecondition")) return "lost its container";
     }
-  }
-}
-
-/** The first bytes of a stream, up to the limit. */
-class Kept {
-  readonly #pieces: Buffer[] = [];
-  #length = 0;
-  /** All bytes, the dropped ones too. */
-  seen = 0;
-
-  add(data: Buffer): void {
-    this.seen += data.length;
-    const piece = data.subarray(0, outputLimit - this.#length);
-    this.#length += piece.length;
-    if (piece.length > 0) this.#pieces.push(piece);
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#pieces);
   }
 }

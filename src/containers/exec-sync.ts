@@ -1,12 +1,14 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Engine } from "../docker/engine.js";
 import { CriError } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
 import type { Log } from "../log.js";
-import { collectOutput, type Output } from "./exec-output.js";
+import { exitCodeOf, pidOf } from "./exec-facts.js";
+import { followOutput } from "./exec-output.js";
 import type { KillSession } from "./process-session.js";
 
-export interface ExecResult extends Output {
+export interface ExecResult {
+  stdout: Buffer;
+  stderr: Buffer;
   exitCode: number;
 }
 
@@ -19,8 +21,8 @@ export interface ExecSyncDependencies {
 
 /** What Node's timers can hold, 24 days; one that is set to more fires at once. */
 const longestTimerMs = 2 ** 31 - 1;
-/** How long Docker may take to tell an exec's pid or exit code once it must have one. */
-const lateFactsMs = 10_000;
+/** Bytes kept of each stream, as upstream runtimes do; the rest is read and dropped. */
+export const outputLimit = 16 * 1024 * 1024;
 
 /**
  * Runs a command in a container and collects what it says.
@@ -45,13 +47,26 @@ export async function execSync(
   const { id } = await engine.createExec(container.Id, options, signal);
   const limit = startLimit(signal, timeoutSeconds, cmd);
   try {
-    const output = await collectOutput(engine, id, limit.signal);
-    return { ...output, exitCode: await waitForExit(engine, id) };
+    const kept = { stdout: new Kept(), stderr: new Kept() };
+    const stream = await engine.startExec(id, { tty: false });
+    await followOutput(
+      engine,
+      { id, stream, tty: false },
+      ({ stream: name, data }) => kept[name].add(data),
+      limit.signal,
+    );
+    return {
+      stdout: kept.stdout.bytes(),
+      stderr: kept.stderr.bytes(),
+      exitCode: await exitCodeOf(engine, id),
+    };
   } catch (error) {
     if (!limit.signal.aborted) throw error;
-    await kill({ engine, killSession }, id, container.Id).catch((failure: unknown) => {
-      log.warn("exec could not be killed", { containerId: container.Id, error: failure });
-    });
+    await pidOf(engine, id)
+      .then((pid) => killSession(pid, container.Id))
+      .catch((failure: unknown) => {
+        log.warn("exec could not be killed", { containerId: container.Id, error: failure });
+      });
     throw limit.signal.reason;
   } finally {
     limit.clear();
@@ -77,39 +92,18 @@ function startLimit(client: AbortSignal, timeoutSeconds: number, cmd: string[]) 
   return { signal: over.signal, clear };
 }
 
-/** Docker answers the start of an exec before its process exists, so the pid may come late. */
-async function kill(
-  { engine, killSession }: Pick<ExecSyncDependencies, "engine" | "killSession">,
-  id: string,
-  containerId: string,
-): Promise<void> {
-  const pid = await lateFact(engine, id, ({ Pid, Running, ExitCode }) => {
-    if (Pid > 0) return Pid;
-    return !Running && ExitCode !== null ? 0 : undefined;
-  });
-  if (pid === undefined) throw new CriError("internal", "Docker does not tell the pid of the exec");
-  await killSession(pid, containerId);
-}
+/** The first bytes of a stream, up to the limit. */
+class Kept {
+  readonly #pieces: Buffer[] = [];
+  #length = 0;
 
-/** The end of the output can come before Docker knows the exit code. */
-async function waitForExit(engine: Pick<Engine, "inspectExec">, id: string): Promise<number> {
-  const code = await lateFact(engine, id, ({ Running, ExitCode }) =>
-    Running ? undefined : (ExitCode ?? undefined),
-  );
-  if (code !== undefined) return code;
-  throw new CriError("internal", "Docker does not tell the exit code of a command that has ended its output");
-}
-
-/** Asks until there is an answer, in growing intervals; undefined when there is none in time. */
-async function lateFact(
-  engine: Pick<Engine, "inspectExec">,
-  id: string,
-  answer: (exec: Awaited<ReturnType<Engine["inspectExec"]>>) => number | undefined,
-): Promise<number | undefined> {
-  for (let pause = 10, waited = 0; waited < lateFactsMs; waited += pause, pause = Math.min(pause * 2, 500)) {
-    const found = answer(await engine.inspectExec(id));
-    if (found !== undefined) return found;
-    await delay(pause);
+  add(data: Buffer): void {
+    const piece = data.subarray(0, outputLimit - this.#length);
+    this.#length += piece.length;
+    if (piece.length > 0) this.#pieces.push(piece);
   }
-  return undefined;
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
 }

@@ -5,12 +5,11 @@ import type { HostFacts } from "../host/facts.js";
 import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";
 import { containerName, podOf } from "../kube/names.js";
-import { toCapAdd } from "../linux/capabilities.js";
 import type { Namespaces } from "../linux/namespaces.js";
-import { apparmorOption, seccompOption } from "../linux/security.js";
 import { toDockerMounts } from "./mounts.js";
 import { toResources } from "./resources.js";
-import type { ContainerSpec, Security } from "./spec.js";
+import { toSecurity } from "./security.js";
+import type { ContainerSpec } from "./spec.js";
 
 /** @param seccomp the text of the localhost seccomp profile, where the spec names one */
 export function toContainerOptions(
@@ -71,20 +70,3 @@ function toNamespaceModes({ pid, target }: Namespaces, sandbox: ContainerInspect
     ...(sandbox.HostConfig.NetworkMode === "host" ? { UTSMode: "host" } : {}),
   };
 }
-
-const toSecurity = (security: Security, host: HostFacts, seccomp: string | undefined): HostConfig => ({
-  Privileged: security.privileged,
-  CapAdd: toCapAdd(security.addCapabilities, host),
-  CapDrop: security.dropCapabilities,
-  GroupAdd: security.supplementalGroups,
-  ReadonlyRootfs: security.readonlyRootfs,
-  SecurityOpt: [
-    ...(security.noNewPrivileges ? ["no-new-privileges"] : []),
-    ...(security.privileged ? [] : seccompOption(security.seccomp, seccomp)),
-    ...(security.privileged ? [] : apparmorOption(security.apparmor, host)),
-    ...security.selinux,
-  ],
-  ...(security.privileged
-    ? {}
-    : { MaskedPaths: security.maskedPaths, ReadonlyPaths: security.readonlyPaths }),
-});

@@ -338,6 +338,7 @@ for (const version of versions) {
       if (method === "CreateContainer") {
         engine.containers.ids.push("abc".padEnd(64, "0"));
         await runPod(rpc);
+        await rpc("PullImage", { image: { image: appImage } });
         engine.calls.length = 0;
       }
       await assert.rejects(rpc(method, request), (error: ServiceError) => {

@@ -108,6 +108,11 @@ test("environment variables keep their order, their equal signs and every charac
   assert.deepEqual(parse({ envs }).env, ["A=1", "EMPTY=", "B=x=y z\n", "A=größe 漢"]);
 });
 
+test("limits are taken as they are", () => {
+  const { resources } = parse({ linux: { resources: { memoryLimitInBytes: "9007199254740993" } } });
+  assert.equal(resources?.memoryLimitInBytes, "9007199254740993");
+});
+
 test("a stop signal is Docker's name for it", () => {
   assert.equal(parse({ stopSignal: "SIGNAL_SIGRTMINPLUS3" }).stopSignal, "SIGRTMIN+3");
 });

@@ -5,6 +5,7 @@ import { parseContainerConfig } from "../../../src/containers/spec.js";
 import { toContainerOptions } from "../../../src/containers/to-docker.js";
 import type { ContainerConfig } from "../../../src/generated/runtime/v1/ContainerConfig.js";
 import type { LinuxContainerSecurityContext } from "../../../src/generated/runtime/v1/LinuxContainerSecurityContext.js";
+import { capabilityNames } from "../../../src/host/capabilities.js";
 import type { HostFacts } from "../../../src/host/facts.js";
 import { fromLabels } from "../../../src/kube/labels.js";
 import {
@@ -59,7 +60,6 @@ test("a plain container joins its sandbox and leaves the rest to its image", () 
       NetworkMode: `container:${sandboxId}`,
       IpcMode: `container:${sandboxId}`,
       PidMode: `container:${sandboxId}`,
-      Privileged: false,
       CapAdd: [],
       CapDrop: [],
       GroupAdd: [],
@@ -220,10 +220,27 @@ test("capabilities, groups and the read-only root are handed on", () => {
   assert.equal(made.ReadonlyRootfs, true);
 });
 
+const restricted = { host: { capabilities: capabilityNames.filter((name) => name !== "SYS_RESOURCE") } };
+
 test("all capabilities are those that a restricted host has", () => {
   const all = { capabilities: { addCapabilities: ["ALL"] } };
-  assert.deepEqual(secured(all).CapAdd, ["ALL"]);
-  assert.deepEqual(secured(all, { host: { capabilities: ["CHOWN"] } }).CapAdd, ["CHOWN"]);
+  assert.deepEqual([secured(all).CapAdd, secured(all).CapDrop], [["ALL"], []]);
+  const made = secured(all, restricted);
+  assert.deepEqual([made.CapAdd, made.CapDrop], [["ALL"], ["SYS_RESOURCE"]]);
+});
+
+test("on a restricted host a privileged container gets the parts of Docker's privileged mode", () => {
+  const made = secured({ ...everyProfile, privileged: true }, restricted);
+  assert.equal(made.Privileged, undefined);
+  assert.deepEqual([made.CapAdd, made.CapDrop], [["ALL"], ["SYS_RESOURCE"]]);
+  assert.deepEqual(made.DeviceCgroupRules, ["a *:* rwm"]);
+  assert.deepEqual([made.MaskedPaths, made.ReadonlyPaths], [[], []]);
+  const profiles = ["seccomp=unconfined", "apparmor=unconfined"];
+  assert.deepEqual((made.SecurityOpt as string[]).slice(0, 4), [
+    "no-new-privileges",
+    "label=level:s0",
+    ...profiles,
+  ]);
 });
 
 test("a container does not report its image's labels as its own", () => {

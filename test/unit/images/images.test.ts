@@ -178,6 +178,26 @@ test("an image is found by id, by tag and by old forms; what is nowhere is an em
   assert.equal(await images.status("tool:2"), undefined);
 });
 
+test("a status has the image's own user", async () => {
+  const { images } = daemon([tool]);
+  assert.equal((await images.status("tool:1"))?.image.username, "web");
+});
+
+test("an image that Docker says it pulled and does not know is an error", async () => {
+  const { images, clock, tell } = daemon([]);
+  const pull = images.pull("busybox:1", null, never);
+  await clock.advance(0);
+  tell("done");
+  await assert.rejects(pull, { kind: "internal", message: /^image busybox:1 was pulled, but/ });
+});
+
+test("an engine that cannot be asked is not asked to pull instead", async () => {
+  const { images, engine, calls } = daemon([]);
+  engine.inspectImage = () => Promise.reject(new CriError("unavailable", "no engine"));
+  await assert.rejects(images.ensure("busybox:1", never), { kind: "unavailable" });
+  assert.deepEqual(calls, []);
+});
+
 test("a failing engine is not an image that is not there", async () => {
   const { images, engine } = daemon([]);
   engine.inspectImage = () => Promise.reject(new CriError("unavailable", "no engine"));

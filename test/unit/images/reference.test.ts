@@ -142,6 +142,7 @@ test("a long reference that is nearly right is refused in no time", () => {
 
 for (const [name, registry] of [
   ["busybox", "docker.io"],
+  ["busy.box", "docker.io"],
   ["library/busybox", "docker.io"],
   ["docker.io/library/busybox", "docker.io"],
   ["localhost/app", "localhost"],

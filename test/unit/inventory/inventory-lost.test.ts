@@ -73,10 +73,14 @@ test("after a loss the new stream's events count", async (t) => {
 });
 
 test("a server that starts before Docker says that Docker is away, and works once it is there", async (t) => {
-  const { engine, inventory } = follow(t, app);
+  const { engine, inventory, log } = follow(t, app);
   engine.down = true;
   inventory.start();
   await assert.rejects(inventory.list("container"), { kind: "unavailable" });
+  assert.deepEqual(
+    log.entries.map(({ level }) => level),
+    ["warn"],
+  );
   engine.down = false;
   assert.deepEqual(idsOf(await inventory.list("container")), [app.Id]);
 });
@@ -100,6 +104,10 @@ test("a loss is logged once, however long Docker stays away", async (t) => {
   await engine.lose();
   for (let read = 0; read < 5; read++) await assert.rejects(inventory.ready(), { kind: "unavailable" });
   assert.equal(log.entries.filter(({ level }) => level === "warn").length, 1);
+  engine.down = false;
+  await inventory.ready();
+  await engine.lose();
+  assert.equal(log.entries.filter(({ level }) => level === "warn").length, 2);
 });
 
 test("a container that we make while the list is made anew is not taken for gone", async (t) => {

@@ -218,4 +218,6 @@ test("an unknown id is not found, and the message says of what", async (t) => {
     message: 'no pod sandbox with id "77"',
   });
   assert.equal(await inventory.find("container", "77"), undefined);
+  // An inner part of an id is no id.
+  assert.equal(await inventory.find("container", "0".repeat(8)), undefined);
 });

@@ -55,6 +55,7 @@ const awkward: Record<string, Labels> = {
   },
   "a label that is escaped twice over": { "label.label.annotation.note": "x" },
   "a label that only begins like an escape": { "label.app": "web", "label.": "z", label: "w" },
+  "labels that have a stored form inside": { "my.annotation.x": "1", "my.label.annotation.x": "2" },
   "labels that every JavaScript object seems to have": { ["__proto__"]: "x", constructor: "y" },
   "an escaped and a bare form side by side": { "annotation.a": "1", "label.annotation.a": "2", a: "3" },
 };

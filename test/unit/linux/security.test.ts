@@ -38,6 +38,7 @@ for (const [title, given, deprecated] of [
   ["Localhost without a reference", profile("Localhost"), ""],
   ["the text localhost/ without a reference", null, "localhost/"],
   ["a text that is no profile", null, "strict"],
+  ["a text that only has localhost/ inside", null, "my-localhost/x"],
   ["a profile type that is unknown", profile(9), ""],
   ["a profile type that is unknown, with a reference", profile(9, "/p.json"), ""],
 ] as const) {
@@ -82,6 +83,7 @@ for (const [title, given, json, expected] of [
   ["no profile runs unconfined, as CRI says", undefined, undefined, ["seccomp=unconfined"]],
   ["unconfined is said to Docker", { type: "unconfined" }, undefined, ["seccomp=unconfined"]],
   ["the default needs no word", { type: "default" }, undefined, []],
+  ["the default is not replaced by a text that it did not name", { type: "default" }, "{}", []],
   [
     "a local profile is handed over as its text",
     { type: "localhost", ref: "/p" },
