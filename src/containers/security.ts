@@ -1,7 +1,7 @@
 /** What a container may do, from CRI to Docker (pure). */
 import type { HostConfig } from "dockerode";
 import type { HostFacts } from "../host/facts.js";
-import { missingCapabilities, toCapDrop } from "../linux/capabilities.js";
+import { toCapDrop } from "../linux/capabilities.js";
 import { apparmorOption, seccompOption } from "../linux/security.js";
 import type { Security } from "./spec.js";
 
@@ -13,7 +13,7 @@ export function toSecurity(security: Security, host: HostFacts, seccomp: string 
   };
   const noNewPrivileges = security.noNewPrivileges ? ["no-new-privileges"] : [];
   if (security.privileged) {
-    const { options, config } = toPrivileged(host);
+    const { options, config } = toPrivileged(host, security.selinux.length > 0);
     return { ...common, ...config, SecurityOpt: [...noNewPrivileges, ...security.selinux, ...options] };
   }
   return {
@@ -36,11 +36,11 @@ export function toSecurity(security: Security, host: HostFacts, seccomp: string 
  * kernel knows, and runc cannot give what the host withholds. What the parts cannot say is a writable /sys
  * and the host's device nodes (the container may make and use them).
  */
-function toPrivileged(host: HostFacts): { options: string[]; config: HostConfig } {
-  if (missingCapabilities(host).length === 0) return { options: [], config: { Privileged: true } };
+function toPrivileged(host: HostFacts, ownLabel: boolean): { options: string[]; config: HostConfig } {
+  if (host.missingCapabilities.length === 0) return { options: [], config: { Privileged: true } };
   const options = ["seccomp=unconfined"];
   if (host.apparmor) options.push("apparmor=unconfined");
-  if (host.selinux) options.push("label=disable");
+  if (host.selinux && !ownLabel) options.push("label=disable");
   return {
     options,
     config: {

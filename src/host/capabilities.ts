@@ -9,3 +9,18 @@ export const capabilityNames = (
 /** The names that a bit mask has (CapEff and its kin in proc(5)). */
 export const namesOf = (mask: bigint): string[] =>
   capabilityNames.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
+
+/** The last capability that engines before API 1.42 know, AUDIT_READ. */
+const lastOfOldEngines = 37;
+
+/**
+ * The capabilities that the engine counts to "ALL" and a process with this mask cannot give.
+ * @param last number of the last capability that the kernel knows (/proc/sys/kernel/cap_last_cap)
+ */
+export function missingCapabilities(mask: bigint, last: number, apiVersion: string): string[] {
+  const [major = 0, minor = 0] = apiVersion.split(".").map(Number);
+  const oldEngine = major < 1 || (major === 1 && minor < 42);
+  const known = capabilityNames.slice(0, Math.min(last, oldEngine ? lastOfOldEngines : Infinity) + 1);
+  const has = namesOf(mask);
+  return known.filter((name) => !has.includes(name));
+}

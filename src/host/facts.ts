@@ -4,7 +4,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineVersion } from "../docker/engine.js";
 import type { Log } from "../log.js";
-import { namesOf } from "./capabilities.js";
+import { missingCapabilities, namesOf } from "./capabilities.js";
 
 export interface HostFacts {
   engineVersion: string;
@@ -21,8 +21,8 @@ export interface HostFacts {
   apparmor: boolean;
   seccomp: boolean;
   selinux: boolean;
-  /** What the engine's processes may have and so give, without "CAP_". */
-  capabilities: string[];
+  /** What "ALL" would mean to the engine and its processes do not have, without "CAP_". */
+  missingCapabilities: string[];
   /** The lowest oom_score_adj that a container can be given here, -1000 where nothing is in the way. */
   minOomScoreAdj: number;
 }
@@ -31,6 +31,8 @@ export interface HostFacts {
 export interface ProcessFacts {
   /** CapEff of /proc/<pid>/status. */
   capabilities: bigint;
+  /** Number of the last capability that the kernel knows. */
+  lastCapability: number;
   oomScoreAdj: number;
 }
 
@@ -49,7 +51,7 @@ export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: Pr
     apparmor: security.includes("apparmor"),
     seccomp: security.includes("seccomp"),
     selinux: security.includes("selinux"),
-    capabilities: namesOf(daemon.capabilities),
+    missingCapabilities: missingCapabilities(daemon.capabilities, daemon.lastCapability, version.ApiVersion),
     // Without CAP_SYS_RESOURCE a process cannot lower the value that it inherited (proc(5)); runc then dies.
     minOomScoreAdj: namesOf(daemon.capabilities).includes("SYS_RESOURCE") ? -1000 : daemon.oomScoreAdj,
   };
@@ -108,11 +110,16 @@ export class Host {
 /** dockerd's process where it can be seen, else our own: both run with what the host allows. */
 async function readDaemonProcess(): Promise<ProcessFacts> {
   const pid = (await findProcess("dockerd")) ?? "self";
-  const [status, oomScoreAdj] = await Promise.all([
+  const [status, oomScoreAdj, lastCapability] = await Promise.all([
     readFile(`/proc/${pid}/status`, "utf8"),
     readFile(`/proc/${pid}/oom_score_adj`, "utf8"),
+    readFile("/proc/sys/kernel/cap_last_cap", "utf8"),
   ]);
-  return { capabilities: parseCapabilities(status), oomScoreAdj: Number(oomScoreAdj) };
+  return {
+    capabilities: parseCapabilities(status),
+    lastCapability: Number(lastCapability),
+    oomScoreAdj: Number(oomScoreAdj),
+  };
 }
 
 async function findProcess(command: string): Promise<string | undefined> {

@@ -145,7 +145,7 @@ export const hostFacts = (overrides: Partial<HostFacts> = {}): HostFacts => ({
   apparmor: true,
   seccomp: true,
   selinux: false,
-  capabilities: [...capabilityNames],
+  missingCapabilities: [],
   minOomScoreAdj: -1000,
   ...overrides,
 });

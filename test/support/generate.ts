@@ -175,7 +175,7 @@ export class Generate {
       apparmor: this.#flag(),
       selinux: this.#flag(),
       minOomScoreAdj: this.pick([-1000, 0, 500]),
-      capabilities: this.mostly(capabilityNames, () => ["CHOWN"], 2),
+      missingCapabilities: this.mostly<string[]>([], () => ["SYS_RESOURCE"], 2),
     });
 
   readonly #bytes = (): Buffer =>

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { capabilityNames } from "../../../src/host/capabilities.js";
 import { Host, parseCapabilities, toHostFacts, type HostFacts } from "../../../src/host/facts.js";
 import type { EngineInfo } from "../../../src/docker/engine.js";
 import { CriError } from "../../../src/errors.js";
 import { engineInfo, engineVersion, hostFacts, recordingLog } from "../../support/builders.js";
 
 const everything = (1n << 41n) - 1n;
-const free = { capabilities: everything, oomScoreAdj: -500 };
+const free = { capabilities: everything, lastCapability: 40, oomScoreAdj: -500 };
 const facts = (info: Partial<EngineInfo>) => toHostFacts(engineInfo(info), engineVersion(), free);
 
 test("an unrestricted host with a plain engine is recognised", () => {
@@ -47,17 +46,18 @@ for (const [title, capabilities, own, expected] of [
   ["without it an engine that was lowered can give that", 0n, -900, -900],
 ] as const) {
   test(title, () => {
-    const found = toHostFacts(engineInfo(), engineVersion(), { capabilities, oomScoreAdj: own });
+    const found = toHostFacts(engineInfo(), engineVersion(), {
+      capabilities,
+      lastCapability: 40,
+      oomScoreAdj: own,
+    });
     assert.equal(found.minOomScoreAdj, expected);
   });
 }
 
-test("capabilities that the engine lacks are not counted to the host", () => {
-  const daemon = { capabilities: everything & ~(1n << 24n), oomScoreAdj: 0 };
-  assert.deepEqual(
-    toHostFacts(engineInfo(), engineVersion(), daemon).capabilities,
-    capabilityNames.filter((name) => name !== "SYS_RESOURCE"),
-  );
+test("capabilities that the engine lacks are named", () => {
+  const daemon = { ...free, capabilities: everything & ~(1n << 24n) };
+  assert.deepEqual(toHostFacts(engineInfo(), engineVersion(), daemon).missingCapabilities, ["SYS_RESOURCE"]);
 });
 
 const status = (line: string): string =>
@@ -107,7 +107,11 @@ test("a question that failed is asked again", async () => {
 });
 
 test("a restricted host is told to the operator once", async () => {
-  const { host: made, log } = host(() => Promise.resolve(engineInfo()), { capabilities: 0n, oomScoreAdj: 5 });
+  const { host: made, log } = host(() => Promise.resolve(engineInfo()), {
+    ...free,
+    capabilities: 0n,
+    oomScoreAdj: 5,
+  });
   await made.facts();
   await made.facts();
   const warnings = log.entries.filter(({ level }) => level === "warn");
