@@ -30,7 +30,6 @@ import type {
   PodSandboxFilter,
   PodSandboxFilter__Output,
 } from "../../src/generated/runtime/v1/PodSandboxFilter.js";
-import { capabilityNames } from "../../src/host/capabilities.js";
 import { loadProto } from "../../src/grpc/proto.js";
 import type { HostFacts } from "../../src/host/facts.js";
 import type { ImageFacts } from "../../src/images/images.js";

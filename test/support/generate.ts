@@ -10,7 +10,6 @@ import type { PodSandboxConfig } from "../../src/generated/runtime/v1/PodSandbox
 import type { PortMapping } from "../../src/generated/runtime/v1/PortMapping.js";
 import type { SecurityProfile } from "../../src/generated/runtime/v1/SecurityProfile.js";
 import type { HostFacts } from "../../src/host/facts.js";
-import { capabilityNames } from "../../src/host/capabilities.js";
 import { hostFacts } from "./builders.js";
 
 /** What a string can be when it is wrong. */
