@@ -21,7 +21,8 @@ export function toContainerOptions(
 ): ContainerCreateOptions & { name: string } {
   return {
     name: containerName(podOf(sandbox.Name), spec.metadata),
-    Image: image.id,
+    // By the name it was asked for: that is what lists show. The kubelet asks by id.
+    Image: spec.image,
     // Docker inherits the image's entrypoint only where the field is absent; proto has no absent list.
     ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
     ...(spec.args.length > 0 ? { Cmd: spec.args } : {}),

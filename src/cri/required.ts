@@ -12,11 +12,14 @@ export function requiredImage(image: ImageSpec__Output | null, field: string): s
   return required(image.image, `${field}.image`);
 }
 
-/** Seconds, as an int64 in text; negative is an error. */
+/** What the Docker Engine reads as a number of seconds. */
+const longestSeconds = 2 ** 31 - 1;
+
+/** Seconds, as an int64 in text; negative is an error, and what nobody will live to see is cut. */
 export function seconds(value: string, field: string): number {
   const number = Number(value);
   if (number < 0) throw new CriError("invalid", `${field} is negative: ${value}`);
-  return number;
+  return Math.min(number, longestSeconds);
 }
 
 /** The loader gives an enum's value its name; what is still a number is none of the interface's. */

@@ -102,7 +102,11 @@ export class Pods {
       if (resolvConf === undefined) return;
       const { ResolvConfPath } = await engine.inspectContainer(id);
       // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
-      await writeFile(ResolvConfPath, resolvConf);
+      await writeFile(ResolvConfPath, resolvConf).catch((error: unknown) => {
+        throw new CriError("internal", `the pod's DNS cannot be written: ${messageOf(error)}`, {
+          cause: error,
+        });
+      });
     } finally {
       inventory.touch(id, "podsandbox");
     }
