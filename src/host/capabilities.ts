@@ -14,13 +14,13 @@ export const namesOf = (mask: bigint): string[] =>
 const lastOfOldEngines = 37;
 
 /**
- * The capabilities that the engine counts to "ALL" and a process with this mask cannot give.
+ * The capabilities that the engine counts to "ALL" although a process with this mask cannot give them. Engines
+ * since API 1.42 look at what they have themselves, and refuse even to drop what they lack.
  * @param last number of the last capability that the kernel knows (/proc/sys/kernel/cap_last_cap)
  */
 export function missingCapabilities(mask: bigint, last: number, apiVersion: string): string[] {
   const [major = 0, minor = 0] = apiVersion.split(".").map(Number);
-  const oldEngine = major < 1 || (major === 1 && minor < 42);
-  const known = capabilityNames.slice(0, Math.min(last, oldEngine ? lastOfOldEngines : Infinity) + 1);
+  if (major > 1 || (major === 1 && minor >= 42)) return [];
   const has = namesOf(mask);
-  return known.filter((name) => !has.includes(name));
+  return capabilityNames.slice(0, Math.min(last, lastOfOldEngines) + 1).filter((name) => !has.includes(name));
 }

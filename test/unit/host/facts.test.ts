@@ -57,7 +57,10 @@ for (const [title, capabilities, own, expected] of [
 
 test("capabilities that the engine lacks are named", () => {
   const daemon = { ...free, capabilities: everything & ~(1n << 24n) };
-  assert.deepEqual(toHostFacts(engineInfo(), engineVersion(), daemon).missingCapabilities, ["SYS_RESOURCE"]);
+  assert.deepEqual(
+    toHostFacts(engineInfo(), engineVersion({ ApiVersion: "1.41" }), daemon).missingCapabilities,
+    ["SYS_RESOURCE"],
+  );
 });
 
 const status = (line: string): string =>
