@@ -88,17 +88,28 @@ export class Containers {
   }
 
   /** Freezes every process of the container; frozen already is success. */
-  async pause(id: string): Promise<void> {
-    const container = await this.#running(id);
-    if (!container.State.Paused)
-      await this.#change(container.Id, (full) => this.deps.engine.pauseContainer(full));
+  pause(id: string): Promise<void> {
+    return this.#setPaused(id, true);
   }
 
   /** Thaws it; not frozen is success. */
-  async unpause(id: string): Promise<void> {
-    const container = await this.#running(id);
-    if (container.State.Paused)
-      await this.#change(container.Id, (full) => this.deps.engine.unpauseContainer(full));
+  unpause(id: string): Promise<void> {
+    return this.#setPaused(id, false);
+  }
+
+  async #setPaused(id: string, wanted: boolean): Promise<void> {
+    const { engine, inventory } = this.deps;
+    const { Id, State } = await this.#running(id);
+    if (State.Paused === wanted) return;
+    inventory.touch(Id, "container");
+    try {
+      await (wanted ? engine.pauseContainer(Id) : engine.unpauseContainer(Id));
+    } catch (error) {
+      // Somebody else may have been faster; Docker calls that an error.
+      if ((await this.#running(id)).State.Paused !== wanted) throw error;
+    } finally {
+      inventory.touch(Id, "container");
+    }
   }
 
   async #running(id: string) {
@@ -108,14 +119,6 @@ export class Containers {
       "failedPrecondition",
       `container ${container.Id} is not running: it is ${container.State.Status}`,
     );
-  }
-
-  async #change(id: string, write: (id: string) => Promise<void>): Promise<void> {
-    try {
-      await write(id);
-    } finally {
-      this.deps.inventory.touch(id, "container");
-    }
   }
 }
 

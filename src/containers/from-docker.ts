@@ -88,8 +88,9 @@ function outcome({ State, Created }: ContainerInspect): Outcome {
     };
   }
   return {
-    state: "CONTAINER_CREATED",
-    startedAt: "0",
+    // Started, not running, and without an end: nobody knows.
+    state: startedAt === "0" ? "CONTAINER_CREATED" : "CONTAINER_UNKNOWN",
+    startedAt,
     finishedAt: "0",
     exitCode: 0,
     reason: "",

@@ -123,8 +123,6 @@ export function dockerodeEngine({
     startContainer: (id) => act("POST", `/containers/${id}/start`, { doing: `start container ${id}` }),
     stopContainer: (id, graceSeconds) =>
       act("POST", `/containers/${id}/stop`, { doing: `stop container ${id}`, query: { t: graceSeconds } }),
-    killContainer: (id, signal) =>
-      act("POST", `/containers/${id}/kill`, { doing: `kill container ${id}`, query: { signal } }),
     removeContainer: (id, { force }) =>
       act("DELETE", `/containers/${id}`, { doing: `remove container ${id}`, query: { force, v: true } }),
     pauseContainer: (id) => act("POST", `/containers/${id}/pause`, { doing: `pause container ${id}` }),

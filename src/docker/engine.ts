@@ -17,8 +17,6 @@ export interface Engine {
   startContainer(id: string): Promise<void>;
   /** Sends the container's stop signal, and SIGKILL after the grace period; 0 kills at once. */
   stopContainer(id: string, graceSeconds: number): Promise<void>;
-  /** Sends a signal to the container's first process; already stopped is success. */
-  killContainer(id: string, signal: string): Promise<void>;
   removeContainer(id: string, options: { force: boolean }): Promise<void>;
   pauseContainer(id: string): Promise<void>;
   unpauseContainer(id: string): Promise<void>;

@@ -40,8 +40,10 @@ export function unary(
 
 /** An RPC that is not built yet says so, whatever its kind. */
 export const notImplemented =
-  (method: string): handleUnaryCall<never, never> & handleServerStreamingCall<never, never> =>
+  (method: string, log: Log): handleUnaryCall<never, never> & handleServerStreamingCall<never, never> =>
   (call: { emit?: (event: string, error: object) => void }, callback?: (error: object) => void) => {
+    // A kubelet asks for some of them all the time.
+    log.debug(method, { code: status[status.UNIMPLEMENTED] });
     const error = { code: status.UNIMPLEMENTED, details: `${method} is not implemented yet` };
     if (callback) callback(error);
     else call.emit?.("error", error);

@@ -78,7 +78,7 @@ function implementation(
   return Object.fromEntries(
     methods.map((method) => {
       const operation = table[method];
-      return [method, operation ? unary(method, version, operation, log) : notImplemented(method)];
+      return [method, operation ? unary(method, version, operation, log) : notImplemented(method, log)];
     }),
   ) as UntypedServiceImplementation;
 }

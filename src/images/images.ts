@@ -4,6 +4,7 @@ import { CriError, isKind } from "../errors.js";
 import type { AuthConfig__Output } from "../generated/runtime/v1/AuthConfig.js";
 import type { FilesystemUsage } from "../generated/runtime/v1/FilesystemUsage.js";
 import type { Image } from "../generated/runtime/v1/Image.js";
+import { mapLimited } from "../waiting.js";
 import { toRegistryAuth } from "./auth.js";
 import { toImage } from "./from-docker.js";
 import { dockerReference, parsePullSource, registryOf } from "./reference.js";
@@ -20,6 +21,9 @@ export interface ImagesDependencies {
   /** Milliseconds that a pull may go without progress. */
   progressDeadline: number;
 }
+
+/** A list asks for every image that it sees for the first time. */
+const concurrentInspects = 16;
 
 /** What a container's making needs to know of its image. */
 export interface ImageFacts {
@@ -43,12 +47,10 @@ export class Images {
     const summaries = await engine.listImages(signal);
     const ids = new Set(summaries.map(({ Id }) => Id));
     for (const id of this.#users.keys()) if (!ids.has(id)) this.#users.delete(id);
-    const images = await Promise.all(
-      summaries.map(async (summary) => {
-        const user = await this.#userOf(summary.Id, signal);
-        return user === undefined ? undefined : toImage(summary, user, sandboxImage);
-      }),
-    );
+    const images = await mapLimited(summaries, concurrentInspects, async (summary) => {
+      const user = await this.#userOf(summary.Id, signal);
+      return user === undefined ? undefined : toImage(summary, user, sandboxImage);
+    });
     return images.filter((image) => image !== undefined);
   }
 

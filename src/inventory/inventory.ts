@@ -11,7 +11,7 @@ import type { ContainerInspect, Engine, EngineEvent } from "../docker/engine.js"
 import { CriError, isKind } from "../errors.js";
 import { kindOf, sandboxIdLabel, typeLabel, type Kind } from "../kube/labels.js";
 import type { Log } from "../log.js";
-import { deferred, mapLimited, pauseUntil } from "./waiting.js";
+import { deferred, mapLimited, pauseUntil } from "../waiting.js";
 
 type InventoryEngine = Pick<Engine, "events" | "listContainers" | "inspectContainer">;
 

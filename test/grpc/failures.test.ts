@@ -270,6 +270,29 @@ test("a second request for a pod that is being made is refused, and the first su
   assert.equal(await podState(rpc, await first), "SANDBOX_READY");
 });
 
+for (const [method, held, paused] of [
+  ["PauseContainer", "pauseContainer", true],
+  ["UnpauseContainer", "unpauseContainer", false],
+] as const) {
+  test(`${method} succeeds for both of two clients that call it at once`, async () => {
+    const { engine, rpc: connect } = shared.fresh();
+    const rpc = connect("v1");
+    const container_id = await runContainer(rpc, await runPod(rpc));
+    if (!paused) await rpc("PauseContainer", { container_id });
+    const first = engine.hold(held);
+    const slower = rpc(method, { container_id });
+    await first.reached;
+    const second = engine.hold(held);
+    const faster = rpc(method, { container_id });
+    await second.reached;
+    second.release();
+    await faster;
+    first.release();
+    await slower;
+    assert.equal((await engine.inspectContainer(container_id)).State.Paused, paused);
+  });
+}
+
 const whileDown: [Method, object][] = [
   ["Version", {}],
   ["RunPodSandbox", { config: podConfig() }],

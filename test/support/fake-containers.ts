@@ -159,12 +159,6 @@ export class FakeContainers {
     this.#publish("stop", Id);
   }
 
-  kill(reference: string, signal: string): void {
-    const { Id, State } = this.#find(reference);
-    if (!State.Running) throw refusal(409, `Cannot kill container: ${Id}: Container ${Id} is not running`);
-    this.exit(Id, signal === "SIGKILL" ? 137 : 0);
-  }
-
   /** Its process ends, whoever ended it. */
   exit(reference: string, ExitCode: number, { oomKilled = false } = {}): void {
     const container = this.#find(reference);

@@ -114,8 +114,6 @@ export class FakeEngine implements Engine {
   startContainer = (id: string) => this.#do("startContainer", [id], () => this.containers.start(id));
   stopContainer = (id: string, graceSeconds: number) =>
     this.#do("stopContainer", [id, graceSeconds], () => this.containers.stop(id, graceSeconds));
-  killContainer = (id: string, signal: string) =>
-    this.#do("killContainer", [id, signal], () => this.containers.kill(id, signal));
   removeContainer = (id: string, options: { force: boolean }) =>
     this.#do("removeContainer", [id, options], () => this.containers.remove(id, options));
   pauseContainer = (id: string) => this.#do("pauseContainer", [id], () => this.containers.pause(id));

@@ -134,6 +134,11 @@ const outcomes: [string, Partial<ContainerState>, Required<Reported>][] = [
     { state: "CONTAINER_CREATED", startedAt: "0", finishedAt: "0", exitCode: 0, reason: "", message: "" },
   ],
   [
+    "was started and has no end that Docker knows of",
+    { Running: false, Status: "exited", FinishedAt: neverTime },
+    { state: "CONTAINER_UNKNOWN", startedAt: started, finishedAt: "0", exitCode: 0, reason: "", message: "" },
+  ],
+  [
     "could not start",
     { ...unstarted, ExitCode: 127, Error: 'exec: "nope": executable file not found' },
     {

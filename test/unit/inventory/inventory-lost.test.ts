@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { ContainerInspect } from "../../../src/docker/engine.js";
 import { Inventory } from "../../../src/inventory/inventory.js";
-import { deferred } from "../../../src/inventory/waiting.js";
+import { deferred } from "../../../src/waiting.js";
 import { containerInspect, fullId, recordingLog } from "../../support/builders.js";
 import { ScriptedEngine, turns } from "../../support/scripted-engine.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { deferred, mapLimited, pauseUntil } from "../../../src/inventory/waiting.js";
+import { deferred, mapLimited, pauseUntil } from "../../src/waiting.js";
 
 test("a deferred promise is settled from outside", async () => {
   const good = deferred();
