@@ -176,9 +176,10 @@ end_children() {
 
 # handle_signals CLEANUP: runs CLEANUP once, however the script ends, with the exit code a shell would give.
 # A second signal must not cut it short: timeout, for one, sends two.
+# CLEANUP finds that code in $exit_status.
 handle_signals() {
   # shellcheck disable=SC2064 # the name of the function is known now
-  trap "trap '' INT TERM HUP; $1" EXIT
+  trap "exit_status=\$?; trap '' INT TERM HUP; $1" EXIT
   trap "trap '' INT TERM HUP; exit 130" INT
   trap "trap '' INT TERM HUP; exit 143" TERM
   trap "trap '' INT TERM HUP; exit 129" HUP
