@@ -9,7 +9,8 @@ import tseslint from "typescript-eslint";
  */
 const mayImport = {
   grpc: ["cri"],
-  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods"],
+  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "streaming"],
+  streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
   images: ["docker"],

@@ -1,9 +1,9 @@
 /** The composition root: every object of the program, on one page, and who stops before whom. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { Containers } from "./containers/containers.js";
-import { killSession } from "./containers/process-session.js";
+import { killSession, signalSession } from "./containers/process-session.js";
 import { imageService } from "./cri/image-service.js";
 import { runtimeService } from "./cri/runtime-service.js";
 import { dockerodeEngine } from "./docker/dockerode-engine.js";
@@ -15,6 +15,9 @@ import { Inventory } from "./inventory/inventory.js";
 import type { Log } from "./log.js";
 import { bridgeNetwork, cniNetwork } from "./network/pod-network.js";
 import { Pods } from "./pods/pods.js";
+import { PodDialer } from "./streaming/pod-network/dialer.js";
+import { StreamingServer } from "./streaming/server.js";
+import { Streaming } from "./streaming/streaming.js";
 
 export interface App {
   close(): Promise<void>;
@@ -32,7 +35,11 @@ export async function startApp(
   await mkdir(config.rootDirectory, { recursive: true, mode: 0o700 });
   const clock = systemClock;
   const host = new Host(engine, log.child({ part: "host" }));
-  const inventory = new Inventory(engine, log.child({ part: "inventory" }), () => host.forget());
+  const dialer = new PodDialer();
+  const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
+    lost: () => host.forget(),
+    ended: (sandboxId) => void dialer.release(sandboxId),
+  });
   const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
@@ -53,25 +60,61 @@ export async function startApp(
     log: log.child({ part: "pods" }),
   });
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
-  const domain = { pods, containers, images, inventory, network, host, exec, clock, settings: config };
+  const { host: bindHost, port, tls: tlsFiles, idleTimeout, creationTimeout } = config.streaming;
+  const tls = tlsFiles && (await readTls(tlsFiles));
+  const streamLog = log.child({ part: "streaming" });
+  const streamingServer = new StreamingServer({ host: bindHost, port, tls }, clock, streamLog);
+  const streaming = new Streaming({
+    engine,
+    inventory,
+    server: streamingServer,
+    dialer,
+    signalSession,
+    log: streamLog,
+    idleTimeout,
+    creationTimeout,
+  });
+  const domain = {
+    pods,
+    containers,
+    images,
+    inventory,
+    network,
+    host,
+    exec,
+    streaming,
+    clock,
+    settings: config,
+  };
 
   inventory.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
-  const server = await serve(config.socketPath, services, log.child({ part: "rpc" })).catch(
-    async (error: unknown) => {
-      await inventory.close();
-      throw error;
-    },
-  );
+  /** Newest first; each stands on the ones after it. */
+  const closers = [() => inventory.close()];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers) await close();
+  };
+  try {
+    await streamingServer.start();
+    closers.unshift(
+      () => streamingServer.close(),
+      () => dialer.close(),
+    );
+    const server = await serve(config.socketPath, services, log.child({ part: "rpc" }));
+    closers.unshift(() => server.close());
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
   log.info("serving", {
     socket: config.socketPath,
     docker: config.dockerSocketPath,
     network: config.networkPlugin,
   });
-  return {
-    close: async () => {
-      await server.close();
-      await inventory.close();
-    },
-  };
+  return { close: closeAll };
+}
+
+async function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }) {
+  const [cert, key] = await Promise.all([readFile(certFile, "utf8"), readFile(keyFile, "utf8")]);
+  return { cert, key };
 }

@@ -1,4 +1,5 @@
 /** Command line to settings (pure). The flag table here is the one that --help and README show. */
+import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { logLevels, type LogLevel } from "./log.js";
 
@@ -14,6 +15,17 @@ export interface Config {
   imagePullProgressDeadline: number;
   /** Milliseconds. */
   runtimeRequestTimeout: number;
+  streaming: {
+    /** Where the streaming server listens; port 0 takes a free one. */
+    host: string;
+    port: number;
+    /** Paths of a PEM certificate and its key; undefined for plain http. */
+    tls: { certFile: string; keyFile: string } | undefined;
+    /** Milliseconds; 0 for never. */
+    idleTimeout: number;
+    /** Milliseconds. */
+    creationTimeout: number;
+  };
   logLevel: LogLevel;
 }
 
@@ -65,6 +77,27 @@ export const flags: Flag[] = [
     fallback: "2m",
     help: "limit for one short call to the Docker Engine (not for pulls, stops and execs)",
   },
+  {
+    name: "streaming-bind-addr",
+    fallback: "127.0.0.1:0",
+    help: "where exec, attach and port-forward are served: HOST, HOST:PORT or [IPV6]:PORT; port 0 is any free one",
+  },
+  {
+    name: "streaming-tls-cert-file",
+    fallback: "",
+    help: "PEM certificate; with the key, streaming is served over https",
+  },
+  { name: "streaming-tls-key-file", fallback: "", help: "PEM key of that certificate" },
+  {
+    name: "streaming-idle-timeout",
+    fallback: "4h",
+    help: "a streaming session without traffic for this long is ended; 0 for never",
+  },
+  {
+    name: "stream-creation-timeout",
+    fallback: "30s",
+    help: "how long a client may take to open the streams that its session needs",
+  },
   { name: "log-level", fallback: "info", help: logLevels.join(", ") },
 ];
 
@@ -78,7 +111,6 @@ const later = new Set([
   "network-plugin-mtu",
   "pod-cidr",
   "runtime-cgroups",
-  "streaming-bind-addr",
 ]);
 
 /** @throws UsageError naming the flag */
@@ -88,6 +120,7 @@ export function parseCommand(argv: string[]): Command {
   if (values.has("version")) return { kind: "version" };
   const value = (name: string): string =>
     values.get(name) ?? flags.find((flag) => flag.name === name)?.fallback ?? "";
+  const duration = (name: string): number => parseDuration(value(name), name);
   return {
     kind: "run",
     config: Object.freeze({
@@ -96,11 +129,14 @@ export function parseCommand(argv: string[]): Command {
       rootDirectory: parseDirectory(value("root-directory"), "root-directory"),
       sandboxImage: nonEmpty(value("pod-infra-container-image"), "pod-infra-container-image"),
       networkPlugin: parseNetworkPlugin(value("network-plugin")),
-      imagePullProgressDeadline: parseDuration(
-        value("image-pull-progress-deadline"),
-        "image-pull-progress-deadline",
-      ),
-      runtimeRequestTimeout: parseDuration(value("runtime-request-timeout"), "runtime-request-timeout"),
+      imagePullProgressDeadline: duration("image-pull-progress-deadline"),
+      runtimeRequestTimeout: duration("runtime-request-timeout"),
+      streaming: {
+        ...parseBindAddress(value("streaming-bind-addr")),
+        tls: parseTls(value("streaming-tls-cert-file"), value("streaming-tls-key-file")),
+        idleTimeout: value("streaming-idle-timeout") === "0" ? 0 : duration("streaming-idle-timeout"),
+        creationTimeout: duration("stream-creation-timeout"),
+      },
       logLevel: parseLogLevel(value("log-level")),
     }),
   };
@@ -183,6 +219,22 @@ function parseNetworkPlugin(value: string): Config["networkPlugin"] {
     );
   }
   throw new UsageError(`--network-plugin=${value}: known are cni and bridge`);
+}
+
+/** HOST, HOST:PORT, IPV6, [IPV6] or [IPV6]:PORT */
+function parseBindAddress(text: string): { host: string; port: number } {
+  const parts = isIP(text) === 6 ? [text, text] : /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text);
+  const [, host = "", port = "0"] = parts ?? [];
+  if (!parts || Number(port) > 65535) {
+    throw new UsageError(`--streaming-bind-addr=${text}: HOST, HOST:PORT or [IPV6]:PORT is needed`);
+  }
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+}
+
+function parseTls(certFile: string, keyFile: string): Config["streaming"]["tls"] {
+  if (certFile !== "" && keyFile !== "") return { certFile, keyFile };
+  if (certFile === keyFile) return undefined;
+  throw new UsageError("--streaming-tls-cert-file and --streaming-tls-key-file are needed together");
 }
 
 function parseLogLevel(value: string): LogLevel {

@@ -18,11 +18,11 @@ type Ending = "left its pipes behind" | "lost its container";
  */
 export async function followOutput(
   engine: Pick<Engine, "inspectExec">,
-  exec: { id: string; stream: Duplex },
+  exec: { id: string; stream: Duplex; tty: boolean },
   take: (chunk: Chunk) => Promise<void> | void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { id, stream } = exec;
+  const { id, stream, tty } = exec;
   const over = new AbortController();
   const stop = () => stream.destroy();
   signal.addEventListener("abort", stop, { once: true });
@@ -36,7 +36,7 @@ export async function followOutput(
     if (reason) stop();
   });
   try {
-    for await (const chunk of demux(stream)) {
+    for await (const chunk of tty ? raw(stream) : demux(stream)) {
       progress++;
       await take(chunk);
       progress++;
@@ -53,6 +53,11 @@ export async function followOutput(
   if (ending === "lost its container") {
     throw new CriError("failedPrecondition", "the container stopped while the command ran");
   }
+}
+
+/** A terminal has one stream, without frames. */
+async function* raw(stream: Duplex): AsyncGenerator<Chunk> {
+  for await (const data of stream as AsyncIterable<Buffer>) yield { stream: "stdout", data };
 }
 
 /**

@@ -51,7 +51,7 @@ export async function execSync(
     const stream = await engine.startExec(id, { tty: false });
     await followOutput(
       engine,
-      { id, stream },
+      { id, stream, tty: false },
       ({ stream: name, data }) => kept[name].add(data),
       limit.signal,
     );

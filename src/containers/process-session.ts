@@ -6,6 +6,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { CriError } from "../errors.js";
 
 export type KillSession = (pid: number, containerId: string) => Promise<void>;
+export type SignalSession = (pid: number, containerId: string, name: NodeJS.Signals) => Promise<void>;
 
 export interface ProcessStat {
   pid: number;
@@ -54,6 +55,14 @@ export const killSession: KillSession = async (pid, containerId) => {
     }
   }
   for (const member of stopped) signal(member, "SIGKILL");
+};
+
+/** Sends a signal to every member once. */
+export const signalSession: SignalSession = async (pid, containerId, name) => {
+  if (pid <= 0) return;
+  for (const member of membersOf(pid, await readProcesses())) {
+    if (await isIn(member, containerId)) signal(member, name);
+  }
 };
 
 function signal(pid: number, name: NodeJS.Signals): void {

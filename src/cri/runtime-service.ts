@@ -20,6 +20,7 @@ import type { PodNetwork } from "../network/pod-network.js";
 import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } from "../pods/from-docker.js";
 import type { Pods } from "../pods/pods.js";
 import { parseSandboxConfig } from "../pods/spec.js";
+import type { Streaming } from "../streaming/streaming.js";
 import type { Service } from "./context.js";
 import { checkKnown, required, seconds } from "./required.js";
 import { toStatus } from "./runtime-status.js";
@@ -30,9 +31,6 @@ export type LaterRuntimeRpc =
   | "StreamContainers"
   | "UpdateContainerResources"
   | "ReopenContainerLog"
-  | "Exec"
-  | "Attach"
-  | "PortForward"
   | "ContainerStats"
   | "ListContainerStats"
   | "StreamContainerStats"
@@ -58,6 +56,7 @@ export interface RuntimeDomain {
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
   exec: ExecSyncDependencies;
+  streaming: Streaming;
   clock: Clock;
   /** Our own settings, as Status shows them when asked for more. */
   settings: object;
@@ -69,7 +68,7 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, images, inventory, network, host, exec, clock, settings } = domain;
+  const { pods, containers, images, inventory, network, host, exec, streaming, clock, settings } = domain;
 
   const statusOf = async (container: ContainerInspect) =>
     toContainerStatus(container, await images.inspect(container.Image));
@@ -178,6 +177,20 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       const container = await inventory.get("container", required(containerId, "container_id"));
       return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
     },
+
+    Exec: async ({ containerId, cmd, stdin, stdout, stderr, tty }) => {
+      required(containerId, "container_id");
+      required(cmd[0] ?? "", "cmd");
+      return { url: await streaming.exec(containerId, cmd, { stdin, stdout, stderr, tty }) };
+    },
+
+    Attach: async ({ containerId, stdin, stdout, stderr, tty }) => ({
+      url: await streaming.attach(required(containerId, "container_id"), { stdin, stdout, stderr, tty }),
+    }),
+
+    PortForward: async ({ podSandboxId, port }) => ({
+      url: await streaming.portForward(required(podSandboxId, "pod_sandbox_id"), port),
+    }),
 
     ExecSync: async ({ containerId, cmd, timeout }, { signal }) => {
       required(containerId, "container_id");

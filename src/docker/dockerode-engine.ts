@@ -10,6 +10,12 @@ import { jsonLines } from "./json-lines.js";
 /** The newest Engine API whose shapes this code was tested with; an older daemon is spoken to in its own. */
 const newestApi = "1.51";
 
+/**
+ * Docker looks in a terminal's input for keys that detach the client, ctrl-p ctrl-q unless told otherwise, and
+ * holds the first back until the next key. Nobody types these; ctrl-^ alone is late by one key.
+ */
+const noDetachKeys = Array<string>(4).fill("ctrl-^,ctrl-@").join(",");
+
 interface Call {
   /** For error messages: what we were doing. */
   doing: string;
@@ -131,7 +137,14 @@ export function dockerodeEngine({
     createExec: async (containerId, { cmd, tty, stdin, stdout, stderr }, signal) => {
       const { Id } = await fetchJson<{ Id: string }>("POST", `/containers/${containerId}/exec`, {
         doing: `create exec in container ${containerId}`,
-        body: { Cmd: cmd, Tty: tty, AttachStdin: stdin, AttachStdout: stdout, AttachStderr: stderr },
+        body: {
+          Cmd: cmd,
+          Tty: tty,
+          AttachStdin: stdin,
+          AttachStdout: stdout,
+          AttachStderr: stderr,
+          DetachKeys: noDetachKeys,
+        },
         signal,
       });
       return { id: Id };
@@ -145,6 +158,26 @@ export function dockerodeEngine({
       }) as Promise<Duplex>,
     inspectExec: (id, signal) =>
       fetchJson("GET", `/exec/${id}/json`, { doing: `inspect exec ${id}`, signal }),
+
+    resizeExec: (id, { width, height }) =>
+      act("POST", `/exec/${id}/resize`, {
+        doing: `resize exec ${id}`,
+        query: { h: height, w: width },
+        timeout: requestTimeout,
+      }),
+
+    attachContainer: (id, { stdin, stdout, stderr }) =>
+      open("POST", `/containers/${id}/attach`, {
+        doing: `attach to container ${id}`,
+        query: { stream: true, stdin, stdout, stderr, detachKeys: noDetachKeys },
+        hijack: true,
+      }) as Promise<Duplex>,
+    resizeContainer: (id, { width, height }) =>
+      act("POST", `/containers/${id}/resize`, {
+        doing: `resize container ${id}`,
+        query: { h: height, w: width },
+        timeout: requestTimeout,
+      }),
 
     listImages: (signal) => fetchJson("GET", "/images/json", { doing: "list images", signal }),
     inspectImage: (reference, signal) =>

@@ -25,6 +25,11 @@ export interface Engine {
   /** Starts it; the stream carries Docker's multiplexed frames, or raw bytes when `tty`. */
   startExec(id: string, options: { tty: boolean }): Promise<Duplex>;
   inspectExec(id: string, signal?: AbortSignal): Promise<ExecInspect>;
+  resizeExec(id: string, size: TerminalSize): Promise<void>;
+
+  /** The streams of the container's own process; framed as an exec's, unless the container has a terminal. */
+  attachContainer(id: string, streams: AttachStreams): Promise<Duplex>;
+  resizeContainer(id: string, size: TerminalSize): Promise<void>;
 
   listImages(signal?: AbortSignal): Promise<ImageSummary[]>;
   /** By id, unique id prefix, tag or digest. */
@@ -147,6 +152,14 @@ export interface ExecOptions {
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
+}
+
+export type AttachStreams = Pick<ExecOptions, "stdin" | "stdout" | "stderr">;
+
+/** In characters. */
+export interface TerminalSize {
+  width: number;
+  height: number;
 }
 
 export interface ExecInspect {

@@ -25,6 +25,13 @@ interface Entry {
   inFlight: { changes: number; done: Promise<void> } | undefined;
 }
 
+export interface InventoryHooks {
+  /** The event stream was lost: Docker may come back as another version. */
+  lost(): void;
+  /** A sandbox's process has ended, and with it its network; events that are lost are not made up for. */
+  ended(sandboxId: string): void;
+}
+
 /** Container events after which an inspect may read differently. */
 const relevant = [
   "create",
@@ -56,8 +63,7 @@ export class Inventory {
   constructor(
     private readonly engine: InventoryEngine,
     private readonly log: Log,
-    /** Called when the event stream was lost: Docker may come back as another version. */
-    private readonly onLost: () => void = () => undefined,
+    private readonly hooks: Partial<InventoryHooks> = {},
   ) {}
 
   /** Begins to follow Docker; returns at once, reads wait for the first complete view. */
@@ -172,7 +178,7 @@ export class Inventory {
         });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
-        this.onLost();
+        this.hooks.lost?.();
         if (lost || first)
           this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
       }
@@ -225,6 +231,7 @@ export class Inventory {
   #apply({ Action, Actor }: EngineEvent): void {
     const kind = kindOf(Actor.Attributes);
     if (!kind) return;
+    if (kind === "podsandbox" && (Action === "die" || Action === "destroy")) this.hooks.ended?.(Actor.ID);
     if (Action === "destroy") this.forget(Actor.ID);
     else this.touch(Actor.ID, kind);
   }

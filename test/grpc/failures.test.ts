@@ -187,7 +187,7 @@ test("a command whose client leaves is not listened to any more", async () => {
   await started.reached;
   started.release();
   await rpc("Status");
-  const [stream] = engine.execs.streams;
+  const [stream] = engine.execs.processes;
   assert.ok(stream, "the command was started");
   const closed = once(stream, "close");
   exec.cancel();

@@ -3,6 +3,7 @@
  * the host. Each takes overrides, nested ones too; what a test does not name is an ordinary case.
  */
 import type { MessageTypeDefinition } from "@grpc/proto-loader";
+import type { Config } from "../../src/config.js";
 import type { ContainerInspect, EngineInfo, EngineVersion, ImageInspect } from "../../src/docker/engine.js";
 import type { AuthConfig, AuthConfig__Output } from "../../src/generated/runtime/v1/AuthConfig.js";
 import type {
@@ -41,6 +42,15 @@ export type DeepPartial<T> = T extends unknown[]
   : T extends object
     ? { [Key in keyof T]?: DeepPartial<T[Key]> }
     : T;
+
+/** A streaming server that only this machine reaches, on a port of its own. */
+export const streamingDefaults: Config["streaming"] = {
+  host: "127.0.0.1",
+  port: 0,
+  tls: undefined,
+  idleTimeout: 0,
+  creationTimeout: 30_000,
+};
 
 /** A Docker id that begins with these hex digits. */
 export const fullId = (start: string): string => start.padEnd(64, "0");

@@ -8,7 +8,9 @@ import type { ContainerCreateOptions } from "dockerode";
 import type {
   Engine,
   EngineInfo,
+  AttachStreams,
   ExecOptions,
+  TerminalSize,
   Filters,
   ImageSource,
   PullProgress,
@@ -18,6 +20,7 @@ import { fromDocker } from "../../src/docker/errors.js";
 import { FakeContainers } from "./fake-containers.js";
 import { FakeEvents } from "./fake-events.js";
 import { FakeExecs } from "./fake-execs.js";
+import { FakeProcess } from "./fake-process.js";
 import { FakeImages } from "./fake-images.js";
 import { unreachable } from "./fake-refusal.js";
 
@@ -38,6 +41,8 @@ export class FakeEngine implements Engine {
   readonly images: FakeImages;
   readonly containers: FakeContainers;
   readonly execs = new FakeExecs();
+  /** The containers' own processes, as those who attached see them, oldest first. */
+  readonly attached: FakeProcess[] = [];
   /** Every call that was made, with its arguments. */
   readonly calls: { method: Method; args: unknown[] }[] = [];
   /** What `info` answers; a test may change it. */
@@ -97,7 +102,9 @@ export class FakeEngine implements Engine {
     this.containers.ids.length = 0;
     this.images.clear();
     this.execs.scripts.clear();
-    this.execs.streams.length = 0;
+    this.execs.processes.length = 0;
+    this.execs.sizes.length = 0;
+    this.attached.length = 0;
     this.calls.length = 0;
   }
 
@@ -124,6 +131,12 @@ export class FakeEngine implements Engine {
   startExec = (id: string) => this.#do("startExec", [id], () => this.execs.start(id, this.#life.signal));
   inspectExec = (id: string, signal?: AbortSignal) =>
     this.#do("inspectExec", [id], () => this.execs.inspect(id), signal);
+  resizeExec = (id: string, size: TerminalSize) =>
+    this.#do("resizeExec", [id, size], () => this.execs.resize(id, size));
+  attachContainer = (id: string, streams: AttachStreams) =>
+    this.#do("attachContainer", [id, streams], () => this.#attach(id));
+  resizeContainer = (id: string, size: TerminalSize) =>
+    this.#do("resizeContainer", [id, size], () => void this.containers.inspect(id));
 
   listImages = (signal?: AbortSignal) => this.#do("listImages", [], () => this.images.list(), signal);
   inspectImage = (reference: string, signal?: AbortSignal) =>
@@ -161,6 +174,12 @@ export class FakeEngine implements Engine {
       () => this.#events.follow(filters, since, AbortSignal.any([signal, this.#life.signal])),
       signal,
     );
+
+  #attach(id: string): FakeProcess {
+    const process = new FakeProcess(this.containers.inspect(id).Config.Tty);
+    this.attached.push(process);
+    return process;
+  }
 
   async #do<T>(method: Method, args: unknown[], work: () => T, signal?: AbortSignal): Promise<T> {
     this.calls.push({ method, args });

@@ -1,7 +1,7 @@
 /** The fake engine's execs: what commands say is scripted, and comes in Docker's multiplexed frames. */
 import { randomBytes } from "node:crypto";
-import { PassThrough, type Duplex } from "node:stream";
-import type { ContainerInspect, ExecInspect } from "../../src/docker/engine.js";
+import type { ContainerInspect, ExecInspect, TerminalSize } from "../../src/docker/engine.js";
+import { FakeProcess } from "./fake-process.js";
 import { refusal } from "./fake-refusal.js";
 
 export interface Script {
@@ -16,16 +16,16 @@ interface Exec extends ExecInspect {
   command: string;
   script: Script;
   tty: boolean;
-  stream: Duplex | undefined;
+  process: FakeProcess | undefined;
 }
-
-const frameTypes = { stdout: 1, stderr: 2 };
 
 export class FakeExecs {
   /** By the words of the command, joined by spaces. */
   readonly scripts = new Map<string, Script>();
-  /** The streams of those that were started, oldest first. */
-  readonly streams: Duplex[] = [];
+  /** Those that were started, oldest first. */
+  readonly processes: FakeProcess[] = [];
+  /** Sizes that terminals of execs were given, all in one row. */
+  readonly sizes: TerminalSize[] = [];
   readonly #all = new Map<string, Exec>();
 
   create({ Id, State }: ContainerInspect, cmd: readonly string[], tty: boolean): { id: string } {
@@ -37,31 +37,24 @@ export class FakeExecs {
       exitCode: 126,
     };
     const id = randomBytes(32).toString("hex");
-    this.#all.set(id, { Running: false, ExitCode: null, Pid: 0, command, script, tty, stream: undefined });
+    this.#all.set(id, { Running: false, ExitCode: null, Pid: 0, command, script, tty, process: undefined });
     return { id };
   }
 
   /** @param gone fires when the engine goes down */
-  start(id: string, gone: AbortSignal): Duplex {
+  start(id: string, gone: AbortSignal): FakeProcess {
     const exec = this.#find(id);
     const { script, tty } = exec;
-    const stream = new PassThrough();
+    const process = new FakeProcess(tty);
     // No process has a pid like this one, so nobody is hurt when it is killed.
-    this.streams.push(stream);
-    Object.assign(exec, { stream, Running: true, Pid: 2 ** 22 + this.#all.size });
-    const die = () => stream.destroy(gone.reason as Error);
+    this.processes.push(process);
+    Object.assign(exec, { process, Running: true, Pid: 2 ** 22 + this.#all.size });
+    const die = () => process.destroy(gone.reason as Error);
     gone.addEventListener("abort", die, { once: true });
-    stream.once("close", () => gone.removeEventListener("abort", die));
-    for (const name of ["stdout", "stderr"] as const) {
-      const data = Buffer.from(script[name] ?? "");
-      if (data.length === 0) continue;
-      const bytes = tty ? data : frame(frameTypes[name], data);
-      // A header in two pieces, as a socket may bring it.
-      stream.write(bytes.subarray(0, 3));
-      stream.write(bytes.subarray(3));
-    }
+    process.once("close", () => gone.removeEventListener("abort", die));
+    for (const name of ["stdout", "stderr"] as const) process.say(script[name] ?? "", name);
     if (!script.hangs) finish(exec);
-    return stream;
+    return process;
   }
 
   /** What hung comes to its end after all. */
@@ -74,6 +67,11 @@ export class FakeExecs {
     return { Running, ExitCode, Pid };
   }
 
+  resize(id: string, size: TerminalSize): void {
+    if (!this.#find(id).Running) throw refusal(500, "timeout waiting for exec session ready");
+    this.sizes.push(size);
+  }
+
   #find(id: string): Exec {
     const exec = this.#all.get(id);
     if (!exec) throw refusal(404, `No such exec instance: ${id}`);
@@ -82,13 +80,6 @@ export class FakeExecs {
 }
 
 function finish(exec: Exec): void {
-  exec.stream?.end();
+  exec.process?.closeOutput();
   Object.assign(exec, { Running: false, ExitCode: exec.script.exitCode ?? 0 });
-}
-
-function frame(type: number, data: Buffer): Buffer {
-  const header = Buffer.alloc(8);
-  header[0] = type;
-  header.writeUInt32BE(data.length, 4);
-  return Buffer.concat([header, data]);
 }

@@ -9,6 +9,7 @@ import Docker from "dockerode";
 import { startApp } from "../../src/app.js";
 import type { Config } from "../../src/config.js";
 import { makeLog } from "../../src/log.js";
+import { streamingDefaults } from "./builders.js";
 import { tableClient, type Service, type Version } from "./table-client.js";
 
 export const busybox = "registry.k8s.io/e2e-test-images/busybox:1.29-2";
@@ -39,6 +40,7 @@ export async function startNode(overrides: Partial<Config> = {}, version: Versio
     networkPlugin: "bridge",
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 60_000,
+    streaming: streamingDefaults,
     logLevel: "error",
     ...overrides,
   };

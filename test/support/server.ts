@@ -10,6 +10,7 @@ import type { Config } from "../../src/config.js";
 import type { ImageServiceDefinition } from "../../src/generated/runtime/v1/ImageService.js";
 import type { RuntimeServiceDefinition } from "../../src/generated/runtime/v1/RuntimeService.js";
 import type { Log } from "../../src/log.js";
+import { streamingDefaults } from "./builders.js";
 import { FakeEngine } from "./fake-engine.js";
 import { readTables, tableClient, tableCodec, type Service, type Version } from "./table-client.js";
 
@@ -155,6 +156,7 @@ export async function startServer(
     networkPlugin: "bridge",
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 120_000,
+    streaming: streamingDefaults,
     logLevel: "debug",
     ...overrides,
   };

@@ -14,7 +14,7 @@ function follow(t: TestContext, ...containers: ContainerInspect[]) {
   const engine = new ScriptedEngine(...containers);
   const log = recordingLog();
   const lost = { times: 0 };
-  const inventory = new Inventory(engine, log, () => void lost.times++);
+  const inventory = new Inventory(engine, log, { lost: () => void lost.times++ });
   t.after(() => inventory.close());
   return { engine, inventory, log, lost };
 }

@@ -15,7 +15,7 @@ function follow(t: TestContext, ...containers: Parameters<typeof sandboxInspect>
   const engine = new ScriptedEngine(...(containers as (typeof pod)[]));
   const log = recordingLog();
   const lost = { times: 0 };
-  const inventory = new Inventory(engine, log, () => void lost.times++);
+  const inventory = new Inventory(engine, log, { lost: () => void lost.times++ });
   t.after(() => inventory.close());
   inventory.start();
   return { engine, inventory, log, lost };

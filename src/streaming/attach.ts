@@ -1,0 +1,71 @@
+/** A client at the streams of a container's own process. */
+import { demux, type Chunk } from "../docker/demux.js";
+import type { Engine } from "../docker/engine.js";
+import { CriError, isKind, messageOf } from "../errors.js";
+import type { Inventory } from "../inventory/inventory.js";
+import type { CommandClient, CommandResult, CommandWants } from "./command.js";
+import { deliverTo } from "./deliver.js";
+import { Resizer } from "./resize.js";
+
+export interface AttachRequest extends CommandWants {
+  containerId: string;
+}
+
+export interface AttachDependencies {
+  engine: Pick<Engine, "attachContainer" | "inspectContainer" | "resizeContainer">;
+  inventory: Pick<Inventory, "get">;
+}
+
+/** Stays until the container or the client ends, and tells the client. Never rejects. */
+export async function runAttach(
+  deps: AttachDependencies,
+  request: AttachRequest,
+  client: CommandClient,
+): Promise<void> {
+  const result = await watchAttach(deps, request, client).catch((error: unknown): CommandResult => ({
+    kind: "failed",
+    message: messageOf(error),
+  }));
+  await client.finish(result);
+}
+
+async function watchAttach(
+  { engine, inventory }: AttachDependencies,
+  { containerId, ...wants }: AttachRequest,
+  client: CommandClient,
+): Promise<CommandResult> {
+  const { Config, State } = await inventory.get("container", containerId);
+  if (!State.Running) throw new CriError("failedPrecondition", `container ${containerId} is not running`);
+  const stream = await engine.attachContainer(containerId, wants);
+  // The container decides what the stream is like, whatever the client asked for.
+  const resizer = new Resizer((size) => engine.resizeContainer(containerId, size));
+  if (Config.Tty) client.onResize((size) => resizer.set(size));
+  resizer.start();
+  const stop = () => stream.destroy();
+  client.gone.addEventListener("abort", stop, { once: true });
+  if (client.gone.aborted) stop();
+  const deliver = deliverTo(client);
+  try {
+    // Docker closes the process's stdin at the end of ours only with StdinOnce and without a terminal; else
+    // it would end the output instead, so the end of the input is kept to ourselves.
+    const end = Config.StdinOnce && !Config.Tty;
+    client.stdin?.on("error", () => undefined).pipe(stream, { end });
+    for await (const chunk of Config.Tty ? raw(stream) : demux(stream)) await deliver(chunk);
+  } catch (error) {
+    if (!client.gone.aborted) throw error;
+  } finally {
+    client.gone.removeEventListener("abort", stop);
+    client.stdin?.unpipe(stream);
+    stream.destroy();
+  }
+  client.gone.throwIfAborted();
+  // A daemon that is killed ends its connections as orderly as a process that has closed its output.
+  await engine.inspectContainer(containerId).catch((error: unknown) => {
+    if (!isKind(error, "notFound")) throw error;
+  });
+  return { kind: "exited", code: 0 };
+}
+
+async function* raw(stream: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
+  for await (const data of stream) yield { stream: "stdout", data };
+}
