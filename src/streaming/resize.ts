@@ -22,10 +22,16 @@ export class SizeDecoder {
     for (let end = this.#pending.indexOf("}"); end >= 0; end = this.#pending.indexOf("}")) {
       const size = parseSize(this.#pending.slice(0, end + 1));
       this.#pending = this.#pending.slice(end + 1);
-      if (size === undefined) this.#broken = true;
-      else if (isUsable(size)) sizes.push(size);
+      if (size === undefined) return this.#end(sizes);
+      if (isUsable(size)) sizes.push(size);
     }
-    if (this.#pending.length > longestEvent) this.#broken = true;
+    return this.#pending.length > longestEvent ? this.#end(sizes) : sizes;
+  }
+
+  /** What came behind it in the same piece counts as little as what comes in the next. */
+  #end(sizes: TerminalSize[]): TerminalSize[] {
+    this.#broken = true;
+    this.#pending = "";
     return sizes;
   }
 }
