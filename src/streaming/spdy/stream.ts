@@ -81,7 +81,7 @@ export class SpdyStream extends Duplex implements FrameSource {
   receive(payload: Buffer, fin: boolean): void {
     if (this.remoteFin || this.destroyed) return;
     this.remoteFin = fin;
-    if (payload.length > 0) this.enqueue(compact(payload));
+    if (payload.length > 0) this.enqueue(payload);
     if (fin) {
       if (this.received.length === 0) this.push(null);
       if (this.localFin) this.link.completed(this);
@@ -190,7 +190,7 @@ export class SpdyStream extends Duplex implements FrameSource {
       this.wanted = this.push(payload);
       return;
     }
-    this.received.push(payload);
+    this.received.push(compact(payload));
     this.hold(payload.length + pieceCost);
   }
 

@@ -25,7 +25,7 @@ async function read(source: Readable): Promise<string> {
 const inPieces = (bytes: Buffer, size: number): Readable =>
   Readable.from(
     Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
-      bytes.subarray(index * size, (index + 1) * size),
+      Buffer.from(bytes.subarray(index * size, (index + 1) * size)),
     ),
   );
 
