@@ -9,7 +9,7 @@ import {
   type Server,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../clock.js";
@@ -50,7 +50,7 @@ const notFoundBody = "404 page not found\n";
 
 export class StreamingServer {
   readonly #tokens: Tokens<Grant>;
-  readonly #connections = new Set<Duplex>();
+  readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<Promise<void>>();
   #server: Server | undefined;
 
@@ -73,6 +73,11 @@ export class StreamingServer {
     const server = tls
       ? createTlsServer({ ...tls, ...socketOptions, ALPNProtocols: ["http/1.1"] }, plain)
       : createHttpServer(socketOptions, plain);
+    // Below TLS and HTTP: closing the server would wait for whoever has not come to a request yet.
+    server.on("connection", (connection: Socket) => {
+      this.#connections.add(connection);
+      connection.once("close", () => this.#connections.delete(connection));
+    });
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
@@ -111,7 +116,6 @@ export class StreamingServer {
     if (!server) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const connection of this.#connections) connection.destroy();
-    server.closeAllConnections();
     await closed;
     await Promise.race([Promise.allSettled(this.#sessions), delay(endingMs, undefined, { ref: false })]);
   }
@@ -126,8 +130,6 @@ export class StreamingServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#connections.add(socket);
-    socket.once("close", () => this.#connections.delete(socket));
     socket.on("error", () => undefined);
     const grant = this.#take(request);
     if (typeof grant === "number") {
