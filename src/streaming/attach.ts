@@ -4,7 +4,7 @@ import type { Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
 import type { CommandClient, CommandResult, CommandWants } from "./command.js";
-import { deliverTo } from "./deliver.js";
+import { deliverTo, feedFrom } from "./deliver.js";
 import { Resizer } from "./resize.js";
 
 export interface AttachRequest extends CommandWants {
@@ -48,8 +48,7 @@ async function watchAttach(
   try {
     // Docker closes the process's stdin at the end of ours only with StdinOnce and without a terminal; else
     // it would end the output instead, so the end of the input is kept to ourselves.
-    const end = Config.StdinOnce && !Config.Tty;
-    client.stdin?.on("error", () => undefined).pipe(stream, { end });
+    feedFrom(client, stream, Config.StdinOnce && !Config.Tty);
     for await (const chunk of Config.Tty ? raw(stream) : demux(stream)) await deliver(chunk);
   } catch (error) {
     if (!client.gone.aborted) throw error;

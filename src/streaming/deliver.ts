@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Writable } from "node:stream";
+import type { Duplex, Writable } from "node:stream";
 import type { Chunk } from "../docker/demux.js";
 import type { CommandClient } from "./command.js";
 
@@ -14,3 +14,15 @@ export const deliverTo =
       if (!client.gone.aborted && !target.destroyed) throw error;
     });
   };
+
+/**
+ * Hands a client's input on to a process, at its pace.
+ * @param end whether the end of the input is to be the end of the process's; a client that takes its stream back
+ *   has ended it as well
+ */
+export function feedFrom({ stdin }: Pick<CommandClient, "stdin">, process: Duplex, end: boolean): void {
+  stdin?.on("error", () => undefined).pipe(process, { end });
+  if (!stdin || !end) return;
+  if (stdin.destroyed) process.end();
+  else stdin.once("close", () => process.end());
+}

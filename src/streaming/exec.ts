@@ -7,7 +7,7 @@ import type { Engine, TerminalSize } from "../docker/engine.js";
 import { messageOf } from "../errors.js";
 import type { Log } from "../log.js";
 import type { CommandClient, CommandResult, CommandWants } from "./command.js";
-import { deliverTo } from "./deliver.js";
+import { deliverTo, feedFrom } from "./deliver.js";
 import { Resizer } from "./resize.js";
 
 export interface ExecRequest extends CommandWants {
@@ -48,11 +48,9 @@ async function watchExec(
   resizer.start();
 
   try {
-    if (client.stdin) {
-      // The end of the input closes the command's stdin; on a terminal there is no such thing, and Docker
-      // would take it for the end of the whole session.
-      client.stdin.on("error", () => undefined).pipe(stream, { end: !wants.tty });
-    }
+    // The end of the input closes the command's stdin; on a terminal there is no such thing, and Docker would
+    // take it for the end of the whole session.
+    feedFrom(client, stream, !wants.tty);
     await followOutput(engine, { id, stream, tty: wants.tty }, deliverTo(client), client.gone);
     return { kind: "exited", code: await exitCodeOf(engine, id) };
   } catch (error) {
