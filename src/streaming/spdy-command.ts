@@ -43,9 +43,10 @@ export async function acceptSpdyCommand(
   const opened = await Promise.race([channels.complete, session.closed.then(() => false)]);
   clearTimeout(timer);
   if (!opened) {
-    const missing = channels.missing().join(", ");
-    report({ kind: "failed", message: `the client did not open its streams in time: ${missing} missing` });
-    await session.finish();
+    const message = `the client did not open its streams in time: ${channels.missing().join(", ")} missing`;
+    report({ kind: "failed", message });
+    // Without an error stream there is nothing to wait for until the client has read it.
+    await (channels.get("error") ? session.finish() : session.abort(new Error(message)));
     return undefined;
   }
   // Version 1 says nothing on these, and its clients wait for neither.
