@@ -30,7 +30,15 @@ export const docker = (): Docker => new Docker({ socketPath: dockerSocket() });
 
 export type RealNode = Awaited<ReturnType<typeof startNode>>;
 
-export async function startNode(overrides: Partial<Config> = {}, version: Version = "v1") {
+/** In this process, unless a test wants to measure or kill it. */
+type Serve = (config: Config) => Promise<{ close(): Promise<void> }>;
+const inProcess: Serve = (config) => startApp(config, makeLog(config.logLevel));
+
+export async function startNode(
+  overrides: Partial<Config> = {},
+  version: Version = "v1",
+  serve: Serve = inProcess,
+) {
   const directory = await mkdtemp(join(tmpdir(), "dockershim-node."));
   const config: Config = {
     socketPath: join(directory, "cri.sock"),
@@ -44,7 +52,7 @@ export async function startNode(overrides: Partial<Config> = {}, version: Versio
     logLevel: "error",
     ...overrides,
   };
-  const app = await startApp(config, makeLog(config.logLevel));
+  const app = await serve(config);
   const client = tableClient(version, `unix:${config.socketPath}`);
   const made = new Set<string>();
   // The tests' containers run this image; it is in the node's registry.

@@ -1,0 +1,70 @@
+/** Our server as a process of its own: to be measured, and to be killed. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { Config } from "../../src/config.js";
+
+export interface ServerProcess {
+  pid: number;
+  /** What it has logged so far. */
+  log(): string;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+const main = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+/**
+ * Resolves when it serves.
+ * @param built runs dist/main.js, which `npm run build` makes, instead of the sources
+ */
+export async function spawnServer(config: Config, { built = false } = {}): Promise<ServerProcess> {
+  const program = built ? [main("dist/main.js")] : ["--import", "tsx", main("src/main.ts")];
+  const child = spawn(process.execPath, [...program, ...flagsOf(config)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  const exited = once(child, "exit");
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      log = (log + text).slice(-100_000);
+      if (log.includes("serving")) resolve();
+    });
+    void exited.then(() => reject(new Error(`the server ended: ${log}`)));
+  });
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await exited;
+  };
+  return {
+    pid: pidOf(child),
+    log: () => log,
+    kill: () => end("SIGKILL"),
+    close: () => end("SIGTERM"),
+  };
+}
+
+function pidOf({ pid }: ChildProcess): number {
+  if (pid === undefined) throw new Error("the server did not start");
+  return pid;
+}
+
+const flagsOf = (config: Config): string[] => [
+  `--container-runtime-endpoint=unix://${config.socketPath}`,
+  `--docker-endpoint=unix://${config.dockerSocketPath}`,
+  `--root-directory=${config.rootDirectory}`,
+  `--pod-infra-container-image=${config.sandboxImage}`,
+  `--network-plugin=${config.networkPlugin}`,
+  `--log-level=${config.logLevel === "error" ? "info" : config.logLevel}`,
+];
+
+/** Seconds of CPU that a process has used, and its resident memory in MiB (proc(5)). */
+export async function usageOf(pid: number): Promise<{ cpu: number; rss: number }> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // Fields 14 and 15, in hundredths of a second; 24, in pages of 4 KiB.
+  return { cpu: (Number(fields[11]) + Number(fields[12])) / 100, rss: Number(fields[21]) / 256 };
+}
