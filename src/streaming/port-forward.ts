@@ -1,4 +1,5 @@
 /** Port-forward: the transports' connections, each relayed to a port in the pod. */
+import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { CriError, messageOf } from "../errors.js";
@@ -144,6 +145,8 @@ async function forward(
   dial: Dial,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  // Of each connection; Node takes more than ten for a leak.
+  setMaxListeners(0, signal);
   let target: Socket;
   try {
     target = await dial(port, signal);
@@ -158,6 +161,11 @@ async function forward(
     // A stream that both sides have ended closes as well, and the target may not have read all of it yet.
     data.once("close", () => {
       if (data.errored || !data.readableEnded) breakOff();
+    });
+    target.once("error", () => {
+      // What was read of it already, and waits in it for a slow client, was said all the same.
+      const said = target.read() as Buffer | null;
+      if (said) data.write(said);
     });
     target.once("close", () => {
       signal.removeEventListener("abort", breakOff);
