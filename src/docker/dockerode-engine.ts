@@ -1,10 +1,12 @@
 import { Agent } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import Docker from "dockerode";
 import { CriError } from "../errors.js";
 import type { Engine, EngineEvent, EngineVersion, PullProgress, RegistryAuth } from "./engine.js";
 import { fromDocker } from "./errors.js";
+import { HijackedConnection } from "./hijacked.js";
 import { jsonLines } from "./json-lines.js";
 
 /** The newest Engine API whose shapes this code was tested with; an older daemon is spoken to in its own. */
@@ -83,6 +85,10 @@ export function dockerodeEngine({
     }
   }
 
+  /** With `hijack` the stream is the upgraded socket, both ways. */
+  const hijack = async (method: string, path: string, call: Call): Promise<Duplex> =>
+    new HijackedConnection((await open(method, path, { ...call, hijack: true })) as Socket);
+
   async function send(method: string, path: string, call: Call): Promise<Buffer> {
     const stream = await open(method, path, call);
     try {
@@ -150,12 +156,10 @@ export function dockerodeEngine({
       return { id: Id };
     },
     startExec: (id, { tty }) =>
-      open("POST", `/exec/${id}/start`, {
+      hijack("POST", `/exec/${id}/start`, {
         doing: `start exec ${id}`,
         body: { Detach: false, Tty: tty },
-        hijack: true,
-        // With `hijack` the stream is the upgraded socket, both ways.
-      }) as Promise<Duplex>,
+      }),
     inspectExec: (id, signal) =>
       fetchJson("GET", `/exec/${id}/json`, { doing: `inspect exec ${id}`, signal }),
 
@@ -167,11 +171,10 @@ export function dockerodeEngine({
       }),
 
     attachContainer: (id, { stdin, stdout, stderr }) =>
-      open("POST", `/containers/${id}/attach`, {
+      hijack("POST", `/containers/${id}/attach`, {
         doing: `attach to container ${id}`,
         query: { stream: true, stdin, stdout, stderr, detachKeys: noDetachKeys },
-        hijack: true,
-      }) as Promise<Duplex>,
+      }),
     resizeContainer: (id, { width, height }) =>
       act("POST", `/containers/${id}/resize`, {
         doing: `resize container ${id}`,
