@@ -1,27 +1,44 @@
 /** Port-forward by URL on a real engine: over SPDY, over SPDY in a WebSocket, and over WebSocket's own channels. */
 import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { createWebSocketStream, WebSocket } from "ws";
-import { eventually, startNode, type RealNode } from "../support/real-node.js";
+import { docker, eventually, startNode, type RealNode } from "../support/real-node.js";
 import { dialSpdy, SpdyClient, type ClientStream } from "../unit/streaming/spdy/client.js";
 
 const mebibyte = 1024 * 1024;
 const echoPort = 7;
-/** Its only servers are on localhost. */
-const command = ["sh", "-c", `ifconfig lo up; nc -ll -p ${echoPort} 127.0.0.1 -e cat`];
 
 let node: RealNode;
 let pod: string;
+const servers: ChildProcess[] = [];
 before(async () => {
   node = await startNode();
-  ({ pod } = await node.start({ command }));
-  await eventually("the pod listens", async () => (await forwarded("spdy", pod, echoPort, "up")) === "up");
+  pod = await startPod();
 });
-after(() => node.close());
+after(async () => {
+  for (const server of servers) server.kill();
+  await node.close();
+});
+
+/** Answers on localhost:7 with what it is told. */
+const echo = `require("node:net").createServer({ allowHalfOpen: true }, (socket) =>
+  socket.on("error", () => {}).pipe(socket)).listen(${echoPort}, "127.0.0.1", 512, () => console.log("up"));`;
+
+/** A pod whose only server is on its localhost. Busybox's servers would refuse more than one client at a time. */
+async function startPod(): Promise<string> {
+  const { pod } = await node.start();
+  const { State } = await docker().getContainer(pod).inspect();
+  const args = ["-t", String(State.Pid), "-n", process.execPath, "-e", echo];
+  const server = spawn("nsenter", args, { stdio: ["ignore", "pipe", "inherit"] });
+  servers.push(server);
+  await once(server.stdout, "data");
+  return pod;
+}
 
 type Transport = "spdy" | "tunnel";
 
@@ -72,8 +89,8 @@ for (const transport of ["spdy", "tunnel"] as const) {
         await data.write(bytes);
         await data.fin();
         const sha256 = createHash("sha256").update(bytes).digest("hex");
-        assert.deepEqual(await answer, { bytes: bytes.length, sha256 });
         assert.equal(String(await failure), "");
+        assert.deepEqual(await answer, { bytes: bytes.length, sha256 });
       }),
     );
     await client.leave();
@@ -136,12 +153,14 @@ test("WebSocket's channels: each port has two, announced with its number", async
 });
 
 test("the helper in a pod's network ends with the pod, and connections to it as well", async () => {
-  const { pod: short } = await node.start({ command });
-  await eventually("the pod listens", async () => (await forwarded("spdy", short, echoPort, "up")) === "up");
+  const short = await startPod();
+  assert.equal(await forwarded("spdy", short, echoPort, "heard"), "heard");
   assert.equal((await helpersOf(short)).length, 1);
   const client = await open("spdy", short);
   const { data } = await connect(client, echoPort);
   await node.runtime("StopPodSandbox", { pod_sandbox_id: short });
+  // As a container's process would have been.
+  servers.at(-1)?.kill();
   assert.equal(await data.ended, "fin");
   await eventually("the helper is gone", async () => (await helpersOf(short)).length === 0);
   const after = await connect(client, echoPort);
