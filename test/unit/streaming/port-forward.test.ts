@@ -56,6 +56,36 @@ test("a target that ends first still hears the client, to its end", async (t) =>
   assert.equal(words, "not yet");
 });
 
+test("a target that ends first and reads slowly hears the client to its end, when both streams are over", async (t) => {
+  const hold = deferred();
+  const over = deferred();
+  const heard: string[] = [];
+  const target = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      heard.push(String(chunk));
+      void hold.promise.then(() => done());
+    },
+    final: (done) => {
+      heard.push("end");
+      done();
+      over.resolve();
+    },
+  });
+  const { client } = await dialForward(t, { dial: () => Promise.resolve(target as Socket) });
+  const pair = await openPair(client, 80, 0);
+  target.push(null);
+  await pair.data.ended;
+  await pair.data.write("last words");
+  await pair.data.fin();
+  await client.ping();
+  await turns();
+  assert.deepEqual([heard, target.destroyed], [["last words"], false]);
+  hold.resolve();
+  await over.promise;
+  assert.deepEqual(heard, ["last words", "end"]);
+});
+
 test("a target that speaks first is heard before the client has said anything", async (t) => {
   const pod = await startPod(t, { 22: (socket) => socket.write("SSH-2.0\r\n") });
   const { client } = await dialForward(t, pod);
@@ -85,10 +115,15 @@ test("what a client sends to a port that refuses it does not stop its other conn
 });
 
 test("what a client sends to a target that has hung up does not stop its other connections", async (t) => {
-  const pod = await startPod(t, { 80: echo, 82: (socket) => socket.resetAndDestroy() });
+  const pod = await startPod(t, {
+    80: echo,
+    82: (socket) => socket.once("data", () => socket.resetAndDestroy()),
+  });
   const { client } = await dialForward(t, pod);
   const dead = await openPair(client, 82, 0);
+  await dead.data.write("hello");
   await dead.data.ended;
+  assert.equal((await dead.error.collect()).toString(), "");
   await dead.data.write(Buffer.alloc(8 * 2 ** 20));
   const good = await openPair(client, 80, 1);
   await good.data.write("hello");
