@@ -76,6 +76,9 @@ const idFields: [Method, string, object?][] = [
   ["UnpauseContainer", "container_id"],
   ["ContainerStatus", "container_id"],
   ["ExecSync", "container_id", { cmd: ["date"] }],
+  ["Exec", "container_id", { cmd: ["date"], stdout: true }],
+  ["Attach", "container_id", { stdout: true }],
+  ["PortForward", "pod_sandbox_id"],
 ];
 
 const badName = (name: string, field: string): BadInput =>
@@ -417,7 +420,17 @@ for (const version of versions) {
     ...["RunPodSandbox", "StartPodSandbox", "StopPodSandbox", "RemovePodSandbox"],
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
-    ...["ExecSync", "ListImages", "ImageStatus", "PullImage", "RemoveImage", "ImageFsInfo"],
+    ...[
+      "ExecSync",
+      "Exec",
+      "Attach",
+      "PortForward",
+      "ListImages",
+      "ImageStatus",
+      "PullImage",
+      "RemoveImage",
+      "ImageFsInfo",
+    ],
   ]);
   const rpcs = readTables(version).filter(({ kind }) => kind === "rpc");
 

@@ -97,7 +97,7 @@ for (const version of versions) {
       );
     }
     const { info } = await rpc("Status", { verbose: true });
-    assert.deepEqual(JSON.parse(info["config"] ?? ""), config);
+    assert.deepEqual(JSON.parse(info["config"] ?? ""), JSON.parse(JSON.stringify(config)));
     assert.match(info["host"] ?? "", /"engineVersion":"28\.5\.2"/);
   });
 
