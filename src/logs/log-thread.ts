@@ -150,9 +150,11 @@ export class LogThread {
   }
 }
 
+/** Run from sources, the thread needs the loader; Node 20 does not let one in by `--import` for a thread. */
 function startWorker(): Worker {
-  // Run from sources, the thread needs the loader.
-  const fromSources = import.meta.url.endsWith(".ts");
-  const file = new URL(fromSources ? "worker.ts" : "worker.js", import.meta.url);
-  return new Worker(file, { execArgv: fromSources ? ["--import", import.meta.resolve("tsx")] : [] });
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("worker.js", import.meta.url));
+  const loader = import.meta.resolve("tsx/esm/api");
+  const file = new URL("worker.ts", import.meta.url).href;
+  const program = `import("${loader}").then(({ register }) => { register(); return import("${file}"); });`;
+  return new Worker(program, { eval: true, execArgv: [] });
 }
