@@ -110,9 +110,8 @@ export class Follower {
   reopen(): void {
     const old = this.#destination;
     if (!old) throw new CriError("failedPrecondition", "the container's log is complete");
-    // Behind a renamed file's end there must be nothing torn, and no need to look at it again.
+    // Nothing is torn at the end of a file that is left, and what is found there is not compared any more.
     this.#overlap.set(this.#overlap.bytes - old.trim());
-    this.#save();
     const reopened = Destination.reopened(this.#files.path);
     try {
       this.#use(reopened);
@@ -156,6 +155,7 @@ export class Follower {
   }
 
   #turn(): Outcome {
+    if (this.#done) return "idle";
     this.#note(this.#source.look());
     if (this.#mustSave) this.#save();
     if (this.#source.exhausted) return this.#atEnd(0);
@@ -200,7 +200,7 @@ export class Follower {
       this.#source.open(null);
       return "more";
     }
-    if (!this.#finishing || this.#done) return "idle";
+    if (!this.#finishing) return "idle";
     if (length > 0) this.#consume(length, 1);
     if (this.#overlap.bytes > 0) this.#distrust();
     this.#done = true;
