@@ -151,7 +151,7 @@ export class LogThread {
 }
 
 /** Run from sources, the thread needs the loader; Node 20 does not let one in by `--import` for a thread. */
-function startWorker(): Worker {
+export function startWorker(): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("worker.js", import.meta.url));
   const loader = import.meta.resolve("tsx/esm/api");
   const file = new URL("worker.ts", import.meta.url).href;
