@@ -28,9 +28,8 @@ export class LogWorld {
 
   /** Docker writes the next lines. */
   write(count = 1): void {
-    for (let number = this.lines; number < this.lines + count; number += 1) {
-      this.docker.append(this.entryOf(number));
-    }
+    const numbers = Array.from({ length: count }, (_, index) => this.lines + index);
+    this.docker.append(numbers.map((number) => this.entryOf(number)).join(""));
     this.lines += count;
   }
 
