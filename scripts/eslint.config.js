@@ -16,7 +16,7 @@ const mayImport = {
   images: ["docker"],
   inventory: ["docker", "kube"],
   network: [],
-  logs: [],
+  logs: ["docker", "kube"],
   linux: ["host"],
   host: ["docker"],
   kube: [],

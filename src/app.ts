@@ -1,5 +1,6 @@
 /** The composition root: every object of the program, on one page, and who stops before whom. */
 import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { Containers } from "./containers/containers.js";
@@ -13,6 +14,10 @@ import { Host } from "./host/facts.js";
 import { Images } from "./images/images.js";
 import { Inventory } from "./inventory/inventory.js";
 import type { Log } from "./log.js";
+import type { ContainerLogs } from "./logs/container-logs.js";
+import { CriLogs, logReports } from "./logs/cri-logs.js";
+import { dockerLogs } from "./logs/docker-logs.js";
+import { LogThread } from "./logs/log-thread.js";
 import { bridgeNetwork, cniNetwork } from "./network/pod-network.js";
 import { Pods } from "./pods/pods.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
@@ -36,9 +41,12 @@ export async function startApp(
   const clock = systemClock;
   const host = new Host(engine, log.child({ part: "host" }));
   const dialer = new PodDialer();
+  const logs = makeLogs(config, host, log.child({ part: "logs" }));
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
+    seen: (container) => logs.seen(container),
+    complete: (ids) => void logs.keepOnly(ids),
   });
   const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
@@ -48,6 +56,7 @@ export async function startApp(
     inventory,
     images,
     host,
+    logs,
     log: log.child({ part: "containers" }),
   });
   const pods = new Pods({
@@ -56,6 +65,7 @@ export async function startApp(
     images,
     network,
     host,
+    logs,
     sandboxImage,
     log: log.child({ part: "pods" }),
   });
@@ -90,7 +100,7 @@ export async function startApp(
   inventory.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => inventory.close()];
+  const closers = [() => inventory.close(), () => logs.close()];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };
@@ -112,6 +122,16 @@ export async function startApp(
     network: config.networkPlugin,
   });
   return { close: closeAll };
+}
+
+function makeLogs(config: Config, host: Host, log: Log): ContainerLogs {
+  if (config.containerLogFormat === "docker") return dockerLogs;
+  return new CriLogs({
+    thread: new LogThread({ onReport: logReports(log) }),
+    host,
+    directory: join(config.rootDirectory, "logs"),
+    log,
+  });
 }
 
 async function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }) {

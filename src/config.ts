@@ -26,6 +26,8 @@ export interface Config {
     /** Milliseconds. */
     creationTimeout: number;
   };
+  /** cri: files in CRI's format, written by us; docker: links to Docker's own. */
+  containerLogFormat: "cri" | "docker";
   logLevel: LogLevel;
 }
 
@@ -98,6 +100,11 @@ export const flags: Flag[] = [
     fallback: "30s",
     help: "how long a client may take to open the streams that its session needs",
   },
+  {
+    name: "container-log-format",
+    fallback: "cri",
+    help: 'format of container logs: "cri", or "docker" for links to Docker\'s own files, as the predecessors made them',
+  },
   { name: "log-level", fallback: "info", help: logLevels.join(", ") },
 ];
 
@@ -137,6 +144,7 @@ export function parseCommand(argv: string[]): Command {
         idleTimeout: value("streaming-idle-timeout") === "0" ? 0 : duration("streaming-idle-timeout"),
         creationTimeout: duration("stream-creation-timeout"),
       },
+      containerLogFormat: parseLogFormat(value("container-log-format")),
       logLevel: parseLogLevel(value("log-level")),
     }),
   };
@@ -235,6 +243,11 @@ function parseTls(certFile: string, keyFile: string): Config["streaming"]["tls"]
   if (certFile !== "" && keyFile !== "") return { certFile, keyFile };
   if (certFile === keyFile) return undefined;
   throw new UsageError("--streaming-tls-cert-file and --streaming-tls-key-file are needed together");
+}
+
+function parseLogFormat(value: string): Config["containerLogFormat"] {
+  if (value === "cri" || value === "docker") return value;
+  throw new UsageError(`--container-log-format=${value}: known are cri and docker`);
 }
 
 function parseLogLevel(value: string): LogLevel {

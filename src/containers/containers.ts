@@ -5,10 +5,9 @@ import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
-import { logPathLabel } from "../kube/labels.js";
 import type { Profile } from "../linux/security.js";
 import type { Log } from "../log.js";
-import { linkLog } from "../logs/symlink.js";
+import type { ContainerLogs } from "../logs/container-logs.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
@@ -21,6 +20,7 @@ export interface ContainersDependencies {
   inventory: Inventory;
   images: Pick<Images, "get">;
   host: { facts(): Promise<HostFacts> };
+  logs: ContainerLogs;
   log: Log;
 }
 
@@ -29,7 +29,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, log } = this.deps;
+    const { engine, inventory, images, host, logs, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -44,7 +44,7 @@ export class Containers {
       images.get(spec.image),
       readSeccomp(profile),
     ]);
-    const options = toContainerOptions(spec, sandbox, image, facts, seccomp);
+    const options = toContainerOptions(spec, sandbox, image, facts, { seccomp, logDriver: logs.driver });
 
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));
@@ -58,13 +58,12 @@ export class Containers {
   }
 
   async start(id: string): Promise<void> {
-    const { engine, inventory } = this.deps;
+    const { engine, inventory, logs } = this.deps;
     const container = await inventory.get("container", id);
     try {
+      await logs.prepare(container);
       await engine.startContainer(container.Id);
-      // Docker names its log file only once the container has been started.
-      const { LogPath } = await engine.inspectContainer(container.Id);
-      await linkLog(container.Config.Labels[logPathLabel] ?? "", LogPath);
+      await logs.started(await engine.inspectContainer(container.Id));
     } finally {
       inventory.touch(container.Id, "container");
     }
@@ -82,9 +81,15 @@ export class Containers {
 
   /** Idempotent, also for ids that never were. CRI: a running container is forcibly removed. */
   async remove(id: string): Promise<void> {
-    const { engine, inventory } = this.deps;
+    const { engine, inventory, logs } = this.deps;
     const container = await inventory.find("container", id);
-    if (container) await removeContainer(engine, inventory, container);
+    if (container) await removeContainer(engine, inventory, logs, container);
+  }
+
+  /** Lets what follows go to the log's path anew, after whoever rotates logs has moved the old one away. */
+  async reopenLog(id: string): Promise<void> {
+    const { inventory, logs } = this.deps;
+    await logs.reopen(await inventory.get("container", id));
   }
 
   /** Freezes every process of the container; frozen already is success. */

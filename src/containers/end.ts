@@ -2,8 +2,8 @@
 import type { ContainerInspect, Engine } from "../docker/engine.js";
 import { ignore } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
-import { kindOf, logPathLabel } from "../kube/labels.js";
-import { unlinkLog } from "../logs/symlink.js";
+import { kindOf } from "../kube/labels.js";
+import type { ContainerLogs } from "../logs/container-logs.js";
 
 type EndingEngine = Pick<Engine, "stopContainer" | "unpauseContainer" | "removeContainer">;
 type Seen = Pick<Inventory, "touch" | "forget">;
@@ -29,13 +29,14 @@ export async function terminate(
   }
 }
 
-/** Removes a container, running or not, and the log link that leads to it; gone already is success. */
+/** Removes a container, running or not, and its log; gone already is success. */
 export async function removeContainer(
   engine: EndingEngine,
   inventory: Seen,
+  logs: Pick<ContainerLogs, "removed">,
   container: ContainerInspect,
 ): Promise<void> {
   await engine.removeContainer(container.Id, { force: true }).catch(ignore("notFound"));
   inventory.forget(container.Id);
-  await unlinkLog(container.Config.Labels[logPathLabel] ?? "", container.LogPath);
+  await logs.removed(container);
 }

@@ -11,13 +11,19 @@ import { toResources } from "./resources.js";
 import { toSecurity } from "./security.js";
 import type { ContainerSpec } from "./spec.js";
 
-/** @param seccomp the text of the localhost seccomp profile, where the spec names one */
+/** What is known only when a container is created. */
+interface Extras {
+  /** The text of the localhost profile that it asks for. */
+  seccomp: string | undefined;
+  logDriver: { Type: string; Config: Record<string, string> };
+}
+
 export function toContainerOptions(
   spec: ContainerSpec,
   sandbox: ContainerInspect,
   image: ImageFacts,
   host: HostFacts,
-  seccomp: string | undefined,
+  { seccomp, logDriver }: Extras,
 ): ContainerCreateOptions & { name: string } {
   return {
     name: containerName(podOf(sandbox.Name), spec.metadata),
@@ -51,8 +57,8 @@ export function toContainerOptions(
         PathInContainer: containerPath || hostPath,
         CgroupPermissions: permissions || "rwm",
       })),
-      // Whatever the daemon's default is: the log is read from this driver's file.
-      LogConfig: { Type: "json-file", Config: {} },
+      // Whatever the daemon's default is.
+      LogConfig: logDriver,
     },
   };
 }

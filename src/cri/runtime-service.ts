@@ -30,7 +30,6 @@ export type LaterRuntimeRpc =
   | "StreamPodSandboxes"
   | "StreamContainers"
   | "UpdateContainerResources"
-  | "ReopenContainerLog"
   | "ContainerStats"
   | "ListContainerStats"
   | "StreamContainerStats"
@@ -176,6 +175,11 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     ContainerStatus: async ({ containerId, verbose }) => {
       const container = await inventory.get("container", required(containerId, "container_id"));
       return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
+    },
+
+    ReopenContainerLog: async ({ containerId }) => {
+      await containers.reopenLog(required(containerId, "container_id"));
+      return {};
     },
 
     Exec: async ({ containerId, cmd, stdin, stdout, stderr, tty }) => {

@@ -128,6 +128,7 @@ export interface HostConfigInspect {
   PidMode: string;
   Runtime: string;
   CgroupParent: string;
+  LogConfig: { Type: string };
   CpuShares: number;
   CpuQuota: number;
   CpuPeriod: number;

@@ -30,6 +30,10 @@ export interface InventoryHooks {
   lost(): void;
   /** A sandbox's process has ended, and with it its network; events that are lost are not made up for. */
   ended(sandboxId: string): void;
+  /** A container as it has just been inspected; no read sees it before this has resolved. */
+  seen(container: ContainerInspect): Promise<void>;
+  /** All that there is, by id, when the view has become complete. */
+  complete(ids: ReadonlySet<string>): void;
 }
 
 /** Container events after which an inspect may read differently. */
@@ -139,6 +143,14 @@ export class Inventory {
     return matches[0]?.[0];
   }
 
+  /** For `seen`: whoever listens is not to wait for somebody who asks. */
+  #lookSoon(id: string): void {
+    if (!this.hooks.seen) return;
+    this.#fresh(id).catch((error: unknown) =>
+      this.log.debug("a container could not be inspected", { id, error }),
+    );
+  }
+
   /** An inspect that is at least as new as this call. */
   async #fresh(id: string): Promise<ContainerInspect | undefined> {
     const entry = this.#entries.get(id);
@@ -156,6 +168,7 @@ export class Inventory {
   async #look(id: string, entry: Entry, changes: number): Promise<void> {
     try {
       const inspect = await this.engine.inspectContainer(id);
+      if (entry.kind === "container") await this.hooks.seen?.(inspect);
       if (changes > entry.seen) Object.assign(entry, { inspect, seen: changes });
     } catch (error) {
       if (!isKind(error, "notFound")) throw error;
@@ -210,6 +223,8 @@ export class Inventory {
     this.#connected = true;
     this.#attempt.resolve();
     this.log.info("inventory is complete", { entries: this.#entries.size });
+    this.hooks.complete?.(new Set(this.#entries.keys()));
+    for (const [id, { kind }] of this.#entries) if (kind === "container") this.#lookSoon(id);
     for await (const event of events) this.#apply(event);
     throw new CriError("unavailable", "the Docker Engine ended the event stream");
   }
@@ -232,8 +247,12 @@ export class Inventory {
     const kind = kindOf(Actor.Attributes);
     if (!kind) return;
     if (kind === "podsandbox" && (Action === "die" || Action === "destroy")) this.hooks.ended?.(Actor.ID);
-    if (Action === "destroy") this.forget(Actor.ID);
-    else this.touch(Actor.ID, kind);
+    if (Action === "destroy") {
+      this.forget(Actor.ID);
+      return;
+    }
+    this.touch(Actor.ID, kind);
+    if (kind === "container" && (Action === "start" || Action === "die")) this.#lookSoon(Actor.ID);
   }
 }
 

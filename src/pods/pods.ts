@@ -8,6 +8,7 @@ import type { ImageFacts, Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { sandboxName } from "../kube/names.js";
 import type { Log } from "../log.js";
+import type { ContainerLogs } from "../logs/container-logs.js";
 import type { PodNetwork } from "../network/pod-network.js";
 import { withRollback } from "../rollback.js";
 import type { SandboxSpec } from "./spec.js";
@@ -19,6 +20,7 @@ export interface PodsDependencies {
   images: Pick<Images, "ensure">;
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
+  logs: Pick<ContainerLogs, "removed">;
   /** --pod-infra-container-image */
   sandboxImage: string;
   log: Log;
@@ -85,13 +87,13 @@ export class Pods {
 
   /** Removes the sandbox and all its containers. Idempotent, also for ids that never were. */
   async remove(id: string): Promise<void> {
-    const { engine, inventory } = this.deps;
+    const { engine, inventory, logs } = this.deps;
     const sandbox = await inventory.find("podsandbox", id);
     if (!sandbox) return;
     await this.#stop(sandbox);
     const containers = await inventory.containersOf(sandbox.Id);
-    await Promise.all(containers.map((container) => removeContainer(engine, inventory, container)));
-    await removeContainer(engine, inventory, sandbox);
+    await Promise.all(containers.map((container) => removeContainer(engine, inventory, logs, container)));
+    await removeContainer(engine, inventory, logs, sandbox);
   }
 
   /** @param resolvConf undefined: the engine's own */

@@ -422,6 +422,7 @@ for (const version of versions) {
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
     ...[
       "ExecSync",
+      "ReopenContainerLog",
       "Exec",
       "Attach",
       "PortForward",

@@ -1,6 +1,6 @@
 /** One pod's life, RPC by RPC, as a client of either version sees it. */
 import assert from "node:assert/strict";
-import { readFile, readlink } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { status } from "@grpc/grpc-js";
@@ -398,9 +398,12 @@ for (const version of versions) {
     const log = join(log_directory, "app/0.log");
     await rpc("StartContainer", { container_id });
     assert.equal((await rpc("ContainerStatus", { container_id })).status?.log_path, log);
-    assert.match(await readFile(log, "utf8"), /started/);
+    assert.equal((await stat(log)).mode & 0o777, 0o640);
+    await rpc("StopContainer", { container_id });
+    assert.equal((await rpc("ContainerStatus", { container_id })).status?.state, "CONTAINER_EXITED");
+    assert.match(await readFile(log, "utf8"), /^\S+Z stdout F started\n$/);
     await rpc("RemoveContainer", { container_id });
-    await assert.rejects(readlink(log), { code: "ENOENT" });
+    await assert.rejects(stat(log), { code: "ENOENT" });
   });
 
   test(`${version}: ListContainers filters by id, pod, state and labels, all of which must match`, async () => {

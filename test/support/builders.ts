@@ -248,6 +248,7 @@ const hostConfig: ContainerInspect["HostConfig"] = {
   PidMode: "",
   Runtime: "runc",
   CgroupParent: "",
+  LogConfig: { Type: "json-file" },
   CpuShares: 0,
   CpuQuota: 0,
   CpuPeriod: 0,

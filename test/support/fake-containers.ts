@@ -78,6 +78,7 @@ export class FakeContainers {
     const image = this.images.find(options.Image ?? "");
     if (!image) throw refusal(404, `No such image: ${options.Image}`);
     const id = this.ids.shift() ?? randomBytes(32).toString("hex");
+    mkdirSync(this.#folderOf(id), { recursive: true });
     this.#options.set(id, { name, ...options });
     this.#all.set(id, {
       Id: id,
@@ -128,14 +129,15 @@ export class FakeContainers {
       Object.assign(State, { ExitCode: 127, Error: message });
       throw refusal(400, message);
     }
-    const folder = join(this.directory, Id);
+    const folder = this.#folderOf(Id);
     container.ResolvConfPath =
       joined === undefined ? join(folder, "resolv.conf") : this.#find(joined).ResolvConfPath;
-    mkdirSync(folder, { recursive: true });
     if (joined === undefined) writeFileSync(container.ResolvConfPath, engineResolvConf);
     if (options?.HostConfig?.LogConfig?.Type === "json-file") {
       container.LogPath = join(folder, `${Id}-json.log`);
-      writeFileSync(container.LogPath, '{"log":"started\\n","stream":"stdout"}\n', { flag: "a" });
+      writeFileSync(container.LogPath, `{"log":"started\\n","stream":"stdout","time":"${this.#now()}"}\n`, {
+        flag: "a",
+      });
     }
     container.State = {
       ...created(),
@@ -224,6 +226,10 @@ export class FakeContainers {
     });
   }
 
+  #folderOf(id: string): string {
+    return join(this.directory, "containers", id);
+  }
+
   /** No two moments are the same, as with Docker's nanoseconds. */
   #now(): string {
     return new Date().toISOString().replace("Z", `${String(++this.#ticks).padStart(6, "0")}Z`);
@@ -251,6 +257,7 @@ const toHostConfig = (wanted: HostConfig = {}): HostConfigInspect => ({
   PidMode: wanted.PidMode ?? "",
   Runtime: wanted.Runtime ?? "runc",
   CgroupParent: wanted.CgroupParent ?? "",
+  LogConfig: { Type: wanted.LogConfig?.Type ?? "json-file" },
   CpuShares: wanted.CpuShares ?? 0,
   CpuQuota: wanted.CpuQuota ?? 0,
   CpuPeriod: wanted.CpuPeriod ?? 0,

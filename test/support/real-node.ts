@@ -49,6 +49,7 @@ export async function startNode(
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 60_000,
     streaming: streamingDefaults,
+    containerLogFormat: "cri",
     logLevel: "error",
     ...overrides,
   };

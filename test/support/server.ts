@@ -157,6 +157,7 @@ export async function startServer(
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 120_000,
     streaming: streamingDefaults,
+    containerLogFormat: "cri",
     logLevel: "debug",
     ...overrides,
   };

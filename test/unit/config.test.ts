@@ -17,6 +17,14 @@ test("without flags the server runs with Kubernetes' usual places", () => {
     networkPlugin: "cni",
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 120_000,
+    streaming: {
+      host: "127.0.0.1",
+      port: 0,
+      tls: undefined,
+      idleTimeout: 14_400_000,
+      creationTimeout: 30_000,
+    },
+    containerLogFormat: "cri",
     logLevel: "info",
   });
 });
@@ -38,6 +46,7 @@ for (const [argument, setting] of [
   ["--image-pull-progress-deadline=250ms", { imagePullProgressDeadline: 250 }],
   ["--image-pull-progress-deadline=1h2m3s4ms", { imagePullProgressDeadline: 3_723_004 }],
   ["--runtime-request-timeout=10s", { runtimeRequestTimeout: 10_000 }],
+  ["--container-log-format=docker", { containerLogFormat: "docker" }],
   ["--runtime-request-timeout=0.0005s", { runtimeRequestTimeout: 1 }],
   ["--log-level=error", { logLevel: "error" }],
   ["--log-level=debug", { logLevel: "debug" }],
@@ -95,6 +104,21 @@ const wrong: [string[], string][] = [
       `--runtime-request-timeout=${text}: a duration like 90s or 1m30s is needed`,
     ],
   ),
+  ...["", ":80", "host:port", "127.0.0.1:65536", "[::1", "::1:80:", "a:1:2"].map(
+    (text): [string[], string] => [
+      [`--streaming-bind-addr=${text}`],
+      `--streaming-bind-addr=${text}: HOST, HOST:PORT or [IPV6]:PORT is needed`,
+    ],
+  ),
+  [
+    ["--streaming-tls-cert-file=/c.pem"],
+    "--streaming-tls-cert-file and --streaming-tls-key-file are needed together",
+  ],
+  [
+    ["--streaming-tls-key-file=/k.pem"],
+    "--streaming-tls-cert-file and --streaming-tls-key-file are needed together",
+  ],
+  [["--container-log-format=json"], "--container-log-format=json: known are cri and docker"],
   // Longer than Node's timers can wait: they would fire at once.
   [["--image-pull-progress-deadline=600h"], "--image-pull-progress-deadline=600h: at most 596h"],
 ];
@@ -107,6 +131,36 @@ for (const [argv, start] of wrong) {
   });
 }
 
+for (const [address, wanted] of [
+  ["127.0.0.1", { host: "127.0.0.1", port: 0 }],
+  ["10.0.0.1:10010", { host: "10.0.0.1", port: 10010 }],
+  ["node.example:443", { host: "node.example", port: 443 }],
+  ["::1", { host: "::1", port: 0 }],
+  ["[::1]", { host: "::1", port: 0 }],
+  ["[fd00::1]:10010", { host: "fd00::1", port: 10010 }],
+] as const) {
+  test(`--streaming-bind-addr=${address} is ${wanted.host}, port ${wanted.port}`, () => {
+    const { host, port } = configOf(`--streaming-bind-addr=${address}`).streaming;
+    assert.deepEqual({ host, port }, wanted);
+  });
+}
+
+test("streaming has its times and its certificate from flags", () => {
+  const { streaming } = configOf(
+    "--streaming-idle-timeout=0",
+    "--stream-creation-timeout=5s",
+    "--streaming-tls-cert-file=/c.pem",
+    "--streaming-tls-key-file=/k.pem",
+  );
+  assert.deepEqual(streaming, {
+    host: "127.0.0.1",
+    port: 0,
+    tls: { certFile: "/c.pem", keyFile: "/k.pem" },
+    idleTimeout: 0,
+    creationTimeout: 5_000,
+  });
+});
+
 for (const flag of [
   "cni-bin-dir=/opt/cni/bin",
   "cni-cache-dir=/var/lib/cni",
@@ -116,7 +170,6 @@ for (const flag of [
   "network-plugin-mtu=1500",
   "pod-cidr=10.0.0.0/16",
   "runtime-cgroups=/x",
-  "streaming-bind-addr=127.0.0.1:0",
 ]) {
   test(`cri-dockerd's --${flag} is refused as not supported yet, rather than ignored`, () => {
     assert.throws(() => parseCommand([`--${flag}`]), {

@@ -47,7 +47,10 @@ const container = kindOf({
     host: generate.host(),
   }),
   make: ({ config, pod, of, host }) =>
-    toContainerOptions(parseContainerConfig(config, pod), of, imageFacts(), host, "{}"),
+    toContainerOptions(parseContainerConfig(config, pod), of, imageFacts(), host, {
+      seccomp: "{}",
+      logDriver: { Type: "json-file", Config: {} },
+    }),
 });
 
 /** What becomes of a frozen request; anything that is thrown and no CriError is a bug. */

@@ -34,7 +34,7 @@ const make = (
     sandboxInspect(sandbox),
     imageFacts({ labels: imageLabels }),
     hostFacts(host),
-    seccomp,
+    { seccomp, logDriver: { Type: "json-file", Config: {} } },
   );
 const hostConfig = (config: ContainerConfig, place?: Place): HostConfig =>
   make(config, place).HostConfig ?? {};

@@ -1,0 +1,23 @@
+/** What becomes of a container's output: the two formats, as the containers' life sees them. */
+import type { ContainerInspect } from "../docker/engine.js";
+
+export interface ContainerLogs {
+  /** How Docker is told to keep a container's output. */
+  readonly driver: { Type: string; Config: Record<string, string> };
+  /** Before the start: makes what the output will go to. @throws CriError when that cannot be */
+  prepare(container: ContainerInspect): Promise<void>;
+  /** After the start. */
+  started(container: ContainerInspect): Promise<void>;
+  /**
+   * Looks at a container as it is now: follows one that runs, and resolves for one that has ended when all it said
+   * can be read, or that takes too long. Never rejects.
+   */
+  seen(container: ContainerInspect): Promise<void>;
+  /** @throws CriError; no new file was made then */
+  reopen(container: ContainerInspect): Promise<void>;
+  /** The container has been removed. */
+  removed(container: ContainerInspect): Promise<void>;
+  /** Forgets what it knows of containers that are not among these. */
+  keepOnly(ids: ReadonlySet<string>): Promise<void>;
+  close(): Promise<void>;
+}
