@@ -39,7 +39,11 @@ function readTable(name: Version | "extra"): Row[] {
 export function tableClient(version: Version, address: string) {
   const rows = readTables(version);
   const codec = tableCodec(version, rows);
-  const client = new Client(address, credentials.createInsecure());
+  // A server that was killed is there again soon; by default a client that missed it waits for minutes.
+  const client = new Client(address, credentials.createInsecure(), {
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 200,
+  });
 
   const call = async (
     service: Service,

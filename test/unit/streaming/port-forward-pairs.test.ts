@@ -120,14 +120,14 @@ test("an error stream that stays alone says so in time, and ends", async (t) => 
 });
 
 test("a data stream that stays alone is reset in time, and its request id is free", async (t) => {
-  const { client } = await dialForward(t, { ...(await startPod(t, { 80: echo })), creationTimeout: 50 });
+  const { client } = await dialForward(t, { ...(await startPod(t, { 80: echo })), creationTimeout: 1000 });
   const data = await client.open({ streamtype: "data", requestid: "0", port: "80" });
   assert.equal(await data.ended, "reset");
   await works(await openPair(client, 80, 0));
 });
 
 test("a pair that is complete has no limit in time", async (t) => {
-  const { client } = await dialForward(t, { ...(await startPod(t, { 80: echo })), creationTimeout: 50 });
+  const { client } = await dialForward(t, { ...(await startPod(t, { 80: echo })), creationTimeout: 1000 });
   const early = await openPair(client, 80, 0);
   // The limit of what comes later is over: so would be that of what came before.
   const alone = await client.open({ streamtype: "data", requestid: "1", port: "80" });
