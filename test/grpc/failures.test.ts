@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { after, test } from "node:test";
 import { status, type ServiceError } from "@grpc/grpc-js";
 import type { Config } from "../../src/config.js";
@@ -96,7 +95,7 @@ test("a pod whose DNS cannot be written leaves nothing", async () => {
   const looking = engine.hold("inspectContainer");
   const run = runPod(rpc, { dns_config });
   await looking.reached;
-  await rm(join(engine.containers.directory, "d".repeat(64)), { recursive: true });
+  await rm(engine.containers.folderOf("d".repeat(64)), { recursive: true });
   looking.release();
   await assert.rejects(run, { code: status.INTERNAL, details: /resolv\.conf/ });
   await assertNothingLeft(engine, rpc);

@@ -78,7 +78,7 @@ export class FakeContainers {
     const image = this.images.find(options.Image ?? "");
     if (!image) throw refusal(404, `No such image: ${options.Image}`);
     const id = this.ids.shift() ?? randomBytes(32).toString("hex");
-    mkdirSync(this.#folderOf(id), { recursive: true });
+    mkdirSync(this.folderOf(id), { recursive: true });
     this.#options.set(id, { name, ...options });
     this.#all.set(id, {
       Id: id,
@@ -129,7 +129,7 @@ export class FakeContainers {
       Object.assign(State, { ExitCode: 127, Error: message });
       throw refusal(400, message);
     }
-    const folder = this.#folderOf(Id);
+    const folder = this.folderOf(Id);
     container.ResolvConfPath =
       joined === undefined ? join(folder, "resolv.conf") : this.#find(joined).ResolvConfPath;
     if (joined === undefined) writeFileSync(container.ResolvConfPath, engineResolvConf);
@@ -226,7 +226,8 @@ export class FakeContainers {
     });
   }
 
-  #folderOf(id: string): string {
+  /** Where Docker keeps a container's own files. */
+  folderOf(id: string): string {
     return join(this.directory, "containers", id);
   }
 
