@@ -2,18 +2,25 @@
 import { watch, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import { CriError, messageOf, type ErrorKind } from "../errors.js";
-import { Follower, makeTurnBuffers, type Outcome } from "./follower.js";
+import { Follower, makeTurnBuffers } from "./follower.js";
 import type { Counters, FollowOptions, LogReply, LogRequest } from "./messages.js";
-import { Scheduler, type Timing } from "./scheduler.js";
+import { Scheduler, type Timing, type Turn } from "./scheduler.js";
 
 interface Followed {
   id: string;
   directory: string;
   follower: Follower;
   watcher: FSWatcher | undefined;
+  /** Since its last turn. */
+  events: number;
+  /** It writes so much that it is read after every rest, and no events are asked for. */
+  noisy: boolean;
   /** Requests that are answered when it is done. */
   finishing: number[];
 }
+
+/** Docker's every write is an event. With more of them in one rest it is cheaper to look after each rest. */
+const maxEvents = 8;
 
 /** A look at each log, for changes that no event told of. */
 const sweepMs = 5000;
@@ -82,7 +89,8 @@ export class Followers {
       follower.close();
       throw error;
     }
-    const followed = { id, directory: sourceDirectory, follower, watcher: undefined, finishing: [] };
+    const directory = sourceDirectory;
+    const followed = { id, directory, follower, watcher: undefined, events: 0, noisy: false, finishing: [] };
     this.#followed.set(id, followed);
     if (follower.done) return;
     this.#listen(followed);
@@ -121,7 +129,7 @@ export class Followers {
   #drop(followed: Followed): void {
     this.#followed.delete(followed.id);
     this.#scheduler.remove(followed);
-    followed.watcher?.close();
+    this.#unwatch(followed);
     followed.follower.close();
     add(this.#past, followed.follower.counters);
   }
@@ -132,29 +140,51 @@ export class Followers {
     return followed;
   }
 
-  #step(followed: Followed): Outcome {
-    const outcome = followed.follower.step();
-    if (followed.follower.done) {
-      followed.watcher?.close();
-      followed.watcher = undefined;
+  #step(followed: Followed): Turn {
+    const { follower } = followed;
+    const { bytes } = follower.counters;
+    followed.events = 0;
+    const outcome = follower.step();
+    if (follower.done) {
+      this.#unwatch(followed);
       for (const request of followed.finishing.splice(0)) this.#post({ request, ok: true });
+    } else if (outcome === "idle" && followed.noisy) {
+      if (follower.counters.bytes > bytes) return "again";
+      followed.noisy = false;
+      this.#listen(followed);
+      // What was written before there were events.
+      return follower.step();
     }
     return outcome;
+  }
+
+  #unwatch(followed: Followed): void {
+    followed.watcher?.close();
+    followed.watcher = undefined;
   }
 
   /** Docker's files are all in one folder, so its events tell of writing and of rotation. */
   #listen(followed: Followed): void {
     try {
       followed.watcher = this.#watch(followed.directory, (_event, name) => {
-        if (name?.startsWith(`${followed.id}-json.log`) !== false) this.#mark(followed);
+        if (name?.startsWith(`${followed.id}-json.log`) !== false) this.#hear(followed);
       }).on("error", (error) => {
-        followed.watcher?.close();
-        followed.watcher = undefined;
+        this.#unwatch(followed);
         this.#watchTrouble(error);
       });
     } catch (error) {
       this.#watchTrouble(error);
     }
+  }
+
+  #hear(followed: Followed): void {
+    if (followed.follower.done) return;
+    followed.events += 1;
+    if (followed.events > maxEvents) {
+      followed.noisy = true;
+      this.#unwatch(followed);
+    }
+    this.#scheduler.mark(followed);
   }
 
   #watchTrouble(error: unknown): void {
@@ -164,18 +194,14 @@ export class Followers {
     this.#post({ report: { id: "", what: "watch", detail, count: 1 } });
   }
 
-  #mark(followed: Followed): void {
-    if (!followed.follower.done) this.#scheduler.mark(followed);
-  }
-
   #sweep(): void {
     let running = 0;
     for (const followed of this.#followed.values()) {
       const { follower } = followed;
       if (follower.done) continue;
       running += 1;
-      if (!followed.watcher) this.#listen(followed);
-      if (follower.changed()) this.#mark(followed);
+      if (!followed.watcher && !followed.noisy) this.#listen(followed);
+      if (follower.changed()) this.#scheduler.mark(followed);
       follower.saveIfNeeded();
     }
     this.#cancelSweep = running > 0 ? this.#timing.later(sweepMs, () => this.#sweep()) : undefined;

@@ -5,6 +5,9 @@
  */
 import type { Outcome } from "./follower.js";
 
+/** again: idle, but to be tried after its rest without being marked. */
+export type Turn = Outcome | "again";
+
 export interface Timing {
   /** Milliseconds, from anywhere. */
   now(): number;
@@ -22,7 +25,7 @@ const restMs = 10;
 const retryMs = 1000;
 
 export class Scheduler<T> {
-  readonly #step: (item: T) => Outcome;
+  readonly #step: (item: T) => Turn;
   readonly #timing: Timing;
   readonly #queue = new Set<T>();
   /** In the order of their ends. */
@@ -32,7 +35,7 @@ export class Scheduler<T> {
   #cancelRest: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
 
-  constructor(step: (item: T) => Outcome, timing: Timing) {
+  constructor(step: (item: T) => Turn, timing: Timing) {
     this.#step = step;
     this.#timing = timing;
   }
@@ -86,13 +89,14 @@ export class Scheduler<T> {
     this.#awaitTurn();
   }
 
-  #sort(item: T, outcome: Outcome): void {
-    switch (outcome) {
+  #sort(item: T, turn: Turn): void {
+    switch (turn) {
       case "more":
         this.#queue.add(item);
         return;
       case "idle":
-        this.#resting.set(item, { until: this.#timing.now() + restMs, dirty: false });
+      case "again":
+        this.#resting.set(item, { until: this.#timing.now() + restMs, dirty: turn === "again" });
         this.#cancelRest ??= this.#timing.later(restMs, () => this.#endRests());
         return;
       case "stalled":

@@ -8,8 +8,8 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
 } from "node:fs";
-import { truncateSync } from "node:fs";
 import { dirname } from "node:path";
 
 export class DockerFiles {

@@ -1,74 +1,11 @@
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync, type watch } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { test, type TestContext } from "node:test";
-import { Followers } from "../../../src/logs/followers.js";
-import type { LogAction, LogReply } from "../../../src/logs/messages.js";
+import { test } from "node:test";
 import { loadPosition } from "../../../src/logs/position.js";
-import { DockerFiles } from "./docker-files.js";
-import { ManualTiming } from "./manual-timing.js";
 import { SmallDisk, withoutMounts } from "./small-disk.js";
-import { entry, temporaryFolder } from "./support.js";
-
-/** File system events as a test wants them: the folders' listeners, or an error. */
-class Events {
-  readonly listeners = new Map<string, (event: string, name: string | null) => void>();
-  readonly watchers: EventEmitter[] = [];
-  error: Error | undefined;
-
-  readonly watch = ((folder: string, listener: (event: string, name: string | null) => void) => {
-    if (this.error) throw this.error;
-    this.listeners.set(folder, listener);
-    const watcher = Object.assign(new EventEmitter(), { close: () => this.listeners.delete(folder) });
-    this.watchers.push(watcher);
-    return watcher;
-  }) as unknown as typeof watch;
-}
-
-function setUp(t: TestContext, folder = temporaryFolder(t)) {
-  const timing = new ManualTiming();
-  const events = new Events();
-  const replies: LogReply[] = [];
-  const followers = new Followers((reply) => replies.push(reply), timing, events.watch);
-  let request = 0;
-  const ask = (action: LogAction) => {
-    request += 1;
-    followers.handle({ ...action, request });
-    return request;
-  };
-  t.after(() => ask({ action: "stop" }));
-  const container = (id: string) => {
-    const sourceDirectory = join(folder, "docker", id);
-    const docker = new DockerFiles(join(sourceDirectory, `${id}-json.log`), 3);
-    const files = {
-      path: join(folder, "pods", id, "0.log"),
-      positionFile: join(folder, "positions", `${id}.json`),
-    };
-    return {
-      ...files,
-      docker,
-      follow: () => ask({ action: "follow", id, sourceDirectory, ...files }),
-      /** Docker writes, and the folder's event comes. */
-      write: (text: string) => {
-        docker.append(entry(text));
-        events.listeners.get(sourceDirectory)?.("change", `${id}-json.log`);
-      },
-      event: (name: string | null) => events.listeners.get(sourceDirectory)?.("rename", name),
-      lines: () =>
-        readFileSync(files.path, "utf8")
-          .split("\n")
-          .slice(0, -1)
-          .map((line) => line.slice(line.indexOf("stdout ") + 7)),
-    };
-  };
-  return { timing, events, replies, ask, container, folder };
-}
-
-const answer = (replies: LogReply[], request: number) =>
-  replies.find((reply) => "request" in reply && reply.request === request);
-const reports = (replies: LogReply[]) =>
-  replies.flatMap((reply) => ("report" in reply ? [`${reply.report.id} ${reply.report.what}`] : []));
+import { entry } from "./support.js";
+import { answer, reports, setUp } from "./followers-support.js";
 
 test("a followed container's log is there at once, and gets what Docker writes", (t) => {
   const { timing, replies, container } = setUp(t);
@@ -187,6 +124,45 @@ test("without file system events the sweep does it; that is told once, and event
   assert.deepEqual(a.lines(), ["F one", "F two"]);
   events.watchers[0]!.emit("error", new Error("gone"));
   assert.equal(events.listeners.size, 1);
+});
+
+test("a noisy container is read after each rest without events, until it is silent", (t) => {
+  const { timing, events, container } = setUp(t);
+  const a = container("a");
+  a.follow();
+  timing.turn(1);
+  for (let line = 0; line < 20; line += 1) a.write(`${line}\n`);
+  assert.equal(events.listeners.size, 0);
+  timing.pass(10);
+  timing.turn(1);
+  assert.equal(a.lines().length, 20);
+  a.write("unheard\n");
+  timing.pass(10);
+  timing.turn(1);
+  assert.equal(a.lines().length, 21);
+  assert.equal(events.listeners.size, 0);
+  timing.pass(10);
+  timing.turn(1);
+  assert.equal(events.listeners.size, 1);
+  timing.pass(10);
+  timing.turn(1);
+  a.write("heard\n");
+  timing.turn(1);
+  assert.equal(a.lines().length, 22);
+});
+
+test("what a noisy container says in the moment that it is taken for silent is not lost", (t) => {
+  const { timing, events, container } = setUp(t);
+  const a = container("a");
+  a.follow();
+  timing.turn(1);
+  for (let line = 0; line < 20; line += 1) a.write(`${line}\n`);
+  timing.pass(10);
+  timing.turn(1);
+  events.onWatch = () => a.docker.append(entry("last\n"));
+  timing.pass(10);
+  timing.turn(1);
+  assert.equal(a.lines().length, 21);
 });
 
 test("finishing is answered when all is in the log, and nothing is watched then", (t) => {

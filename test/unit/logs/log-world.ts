@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { TestContext } from "node:test";
 import { Follower, makeTurnBuffers, type Outcome } from "../../../src/logs/follower.js";
 import { loadPosition } from "../../../src/logs/position.js";
 import { DockerFiles } from "./docker-files.js";
-import { entry, timeOf } from "./support.js";
+import { entry, temporaryFolder, timeOf } from "./support.js";
 
 export class LogWorld {
   readonly docker: DockerFiles;
@@ -106,3 +107,13 @@ export class LogWorld {
     if (unsaved > 0) truncateSync(this.path, Number(stats.size) - below(unsaved + 1));
   }
 }
+
+export function setUp(t: TestContext, options: { maxFile?: number; bufferBytes?: number } = {}): LogWorld {
+  const world = new LogWorld(temporaryFolder(t), options);
+  t.after(() => world.follower.close());
+  return world;
+}
+
+/** The log's text for the lines from one number up to another. */
+export const expected = (from: number, to: number): string =>
+  LogWorld.expected(Array.from({ length: to - from }, (_, index) => from + index));

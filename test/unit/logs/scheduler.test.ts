@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outcome } from "../../../src/logs/follower.js";
-import { Scheduler } from "../../../src/logs/scheduler.js";
+import { Scheduler, type Turn } from "../../../src/logs/scheduler.js";
 import { ManualTiming } from "./manual-timing.js";
 
 /** Items are names; what each answers to its turns is given in advance, "idle" after that. */
-function setUp(answers: Record<string, Outcome[]> = {}) {
+function setUp(answers: Record<string, Turn[]> = {}) {
   const timing = new ManualTiming();
   const turns: string[] = [];
   const scheduler = new Scheduler<string>((item) => {
@@ -15,7 +14,7 @@ function setUp(answers: Record<string, Outcome[]> = {}) {
   return { timing, turns, scheduler };
 }
 
-const times = (count: number, outcome: Outcome): Outcome[] => Array<Outcome>(count).fill(outcome);
+const times = (count: number, outcome: Turn): Turn[] => Array<Turn>(count).fill(outcome);
 
 test("a noisy one gets no more turns than the others while they have something to do", () => {
   const { timing, turns, scheduler } = setUp({
@@ -73,6 +72,17 @@ test("one that rests and hears nothing has no turn, and no timer afterwards", ()
   assert.equal(timing.timers, 0);
   timing.turn(5);
   assert.deepEqual(turns, ["a", "b"]);
+});
+
+test("one that wants to be read again after its rest needs no mark", () => {
+  const { timing, turns, scheduler } = setUp({ a: times(2, "again") });
+  scheduler.mark("a");
+  for (let rest = 0; rest < 5; rest += 1) {
+    timing.turn(5);
+    timing.pass(10);
+  }
+  assert.deepEqual(turns, ["a", "a", "a"]);
+  assert.equal(timing.timers, 0);
 });
 
 test("a stalled one is tried every second, whatever it hears", () => {
