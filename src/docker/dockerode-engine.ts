@@ -2,6 +2,7 @@ import { Agent } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { inspect } from "node:util";
 import Docker from "dockerode";
 import { CriError } from "../errors.js";
 import type { Engine, EngineEvent, EngineVersion, PullProgress, RegistryAuth } from "./engine.js";
@@ -54,7 +55,7 @@ export function dockerodeEngine({
   socketPath: string;
   requestTimeout: number;
 }): Engine {
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
+  const agent = unprinted(new Agent({ keepAlive: true, maxFreeSockets: 16 }));
   const modem = new Docker({ socketPath, version: "" }).modem as unknown as Modem;
   modem.agent = agent;
   let negotiated: Promise<string> | undefined;
@@ -255,6 +256,13 @@ async function* translated<T>(
     throw fromDocker(doing, error, signal);
   }
 }
+
+/**
+ * docker-modem makes a text of each request's options, for a debug log that is hardly ever on, with all that hangs
+ * on them: the agent's sockets, their parsers, every other request. Fifty at once kept the process busy for a minute.
+ */
+const unprinted = (agent: Agent): Agent =>
+  Object.defineProperty(agent, inspect.custom, { value: () => "agent" });
 
 /** The caller's signal and a time limit as one; undefined when there is neither. */
 function joinSignals(signal: AbortSignal | undefined, timeout: number | undefined): AbortSignal | undefined {

@@ -97,6 +97,14 @@ for (const transport of transports) {
     assert.equal(exitCodeIn(await session.status), 0);
   });
 
+  test(`${transport}: a command that ends with most of its input unread has its output and exit code`, async () => {
+    const session = await exec(transport, ["sh", "-c", "head -n 1; exit 4"], { stdin: true, ...output });
+    const written = session.write("y\n".repeat(4 * mebibyte)).catch(() => undefined);
+    assert.equal(await session.text("stdout"), "y\n");
+    assert.equal(exitCodeIn(await session.status), 4);
+    await written;
+  });
+
   const terminal = { stdin: true, stdout: true, tty: true };
   test(`${transport}: a terminal has the latest of the sizes from before its start, and later ones`, async () => {
     const script =
