@@ -38,6 +38,8 @@ export async function startApp(
   }),
 ): Promise<App> {
   await mkdir(config.rootDirectory, { recursive: true, mode: 0o700 });
+  // What can fail comes before what has to be ended.
+  const tls = config.streaming.tls && (await readTls(config.streaming.tls));
   const clock = systemClock;
   const host = new Host(engine, log.child({ part: "host" }));
   const dialer = new PodDialer();
@@ -70,8 +72,7 @@ export async function startApp(
     log: log.child({ part: "pods" }),
   });
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
-  const { host: bindHost, port, tls: tlsFiles, idleTimeout, creationTimeout } = config.streaming;
-  const tls = tlsFiles && (await readTls(tlsFiles));
+  const { host: bindHost, port, idleTimeout, creationTimeout } = config.streaming;
   const streamLog = log.child({ part: "streaming" });
   const streamingServer = new StreamingServer({ host: bindHost, port, tls }, clock, streamLog);
   const streaming = new Streaming({

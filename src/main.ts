@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Flags, signals and exit codes: the only file that touches `process`. */
+/** Flags, signals and exit codes: the only file that reads the command line and ends the process. */
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { startApp } from "./app.js";

@@ -12,6 +12,7 @@ import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
 import type { Mount } from "./mounts.js";
+import { requireRunning } from "./running.js";
 import type { ContainerSpec } from "./spec.js";
 import { toContainerOptions } from "./to-docker.js";
 
@@ -86,10 +87,12 @@ export class Containers {
     if (container) await removeContainer(engine, inventory, logs, container);
   }
 
-  /** Lets what follows go to the log's path anew, after whoever rotates logs has moved the old one away. */
+  /**
+   * Lets what follows go to the log's path anew, after whoever rotates logs has moved the old one away. CRI: an
+   * error, and no new file, is the answer for a container that does not run.
+   */
   async reopenLog(id: string): Promise<void> {
-    const { inventory, logs } = this.deps;
-    await logs.reopen(await inventory.get("container", id));
+    await this.deps.logs.reopen(await this.#running(id));
   }
 
   /** Freezes every process of the container; frozen already is success. */
@@ -119,11 +122,8 @@ export class Containers {
 
   async #running(id: string) {
     const container = await this.deps.inventory.get("container", id);
-    if (container.State.Running) return container;
-    throw new CriError(
-      "failedPrecondition",
-      `container ${container.Id} is not running: it is ${container.State.Status}`,
-    );
+    requireRunning(container);
+    return container;
   }
 }
 

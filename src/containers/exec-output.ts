@@ -1,7 +1,7 @@
 /** What a command says, from the start of its exec to the end of its output. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Duplex } from "node:stream";
-import { demux, type Chunk } from "../docker/demux.js";
+import { outputOf, type Chunk } from "../docker/demux.js";
 import type { Engine } from "../docker/engine.js";
 import { CriError, isKind } from "../errors.js";
 
@@ -36,7 +36,7 @@ export async function followOutput(
     if (reason) stop();
   });
   try {
-    for await (const chunk of tty ? raw(stream) : demux(stream)) {
+    for await (const chunk of outputOf(stream, { tty })) {
       progress++;
       await take(chunk);
       progress++;
@@ -53,11 +53,6 @@ export async function followOutput(
   if (ending === "lost its container") {
     throw new CriError("failedPrecondition", "the container stopped while the command ran");
   }
-}
-
-/** A terminal has one stream, without frames. */
-async function* raw(stream: Duplex): AsyncGenerator<Chunk> {
-  for await (const data of stream as AsyncIterable<Buffer>) yield { stream: "stdout", data };
 }
 
 /**

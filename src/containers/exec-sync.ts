@@ -5,6 +5,7 @@ import type { Log } from "../log.js";
 import { exitCodeOf, pidOf } from "./exec-facts.js";
 import { followOutput } from "./exec-output.js";
 import type { KillSession } from "./process-session.js";
+import { requireRunning } from "./running.js";
 
 export interface ExecResult {
   stdout: Buffer;
@@ -37,12 +38,7 @@ export async function execSync(
   signal: AbortSignal,
 ): Promise<ExecResult> {
   const container = await inventory.get("container", containerId);
-  if (!container.State.Running) {
-    throw new CriError(
-      "failedPrecondition",
-      `container ${container.Id} is not running: it is ${container.State.Status}`,
-    );
-  }
+  requireRunning(container);
   const options = { cmd, tty: false, stdin: false, stdout: true, stderr: true };
   const { id } = await engine.createExec(container.Id, options, signal);
   const limit = startLimit(signal, timeoutSeconds, cmd);

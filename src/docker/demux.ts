@@ -8,6 +8,14 @@ export interface Chunk {
 
 const headerBytes = 8;
 
+/** What a process says: in frames, or as it is where it has a terminal, which has one stream only. */
+export const outputOf = (source: Readable, { tty }: { tty: boolean }): AsyncGenerator<Chunk> =>
+  tty ? raw(source) : demux(source);
+
+async function* raw(source: Readable): AsyncGenerator<Chunk> {
+  for await (const data of source as AsyncIterable<Buffer>) yield { stream: "stdout", data };
+}
+
 /**
  * Splits Docker's multiplexed stream into its parts, as they arrive, at the reader's pace.
  * Frame: type(1) 0 0 0 length(4, big-endian) payload; types 0 and 1 are stdout, 2 stderr, 3 an error text of

@@ -94,9 +94,7 @@ export class CriLogs implements ContainerLogs {
   }
 
   async reopen(container: ContainerInspect): Promise<void> {
-    const { Id, State } = container;
-    // CRI: an error, and no new file, is the answer for a container that does not run.
-    if (!State.Running) throw new CriError("failedPrecondition", `container ${Id} is not running`);
+    const { Id } = container;
     if (!this.#followed.has(Id)) {
       throw new CriError("failedPrecondition", `the log of container ${Id} is not written by this program`);
     }

@@ -1,9 +1,9 @@
 /** A client at the streams of a container's own process. */
-import { demux, type Chunk } from "../docker/demux.js";
+import { outputOf } from "../docker/demux.js";
 import type { Engine } from "../docker/engine.js";
-import { CriError, isKind, messageOf } from "../errors.js";
+import { CriError, isKind } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
-import type { CommandClient, CommandResult, CommandWants } from "./command.js";
+import { conclude, type CommandClient, type CommandResult, type CommandWants } from "./command.js";
 import { deliverTo, feedFrom } from "./deliver.js";
 import { Resizer } from "./resize.js";
 
@@ -17,17 +17,11 @@ export interface AttachDependencies {
 }
 
 /** Stays until the container or the client ends, and tells the client. Never rejects. */
-export async function runAttach(
+export const runAttach = (
   deps: AttachDependencies,
   request: AttachRequest,
   client: CommandClient,
-): Promise<void> {
-  const result = await watchAttach(deps, request, client).catch((error: unknown): CommandResult => ({
-    kind: "failed",
-    message: messageOf(error),
-  }));
-  await client.finish(result);
-}
+): Promise<void> => conclude(client, watchAttach(deps, request, client));
 
 async function watchAttach(
   { engine, inventory }: AttachDependencies,
@@ -49,7 +43,7 @@ async function watchAttach(
     // Docker closes the process's stdin at the end of ours only with StdinOnce and without a terminal; else
     // it would end the output instead, so the end of the input is kept to ourselves.
     feedFrom(client, stream, Config.StdinOnce && !Config.Tty);
-    for await (const chunk of Config.Tty ? raw(stream) : demux(stream)) await deliver(chunk);
+    for await (const chunk of outputOf(stream, { tty: Config.Tty })) await deliver(chunk);
   } catch (error) {
     if (!client.gone.aborted) throw error;
   } finally {
@@ -63,8 +57,4 @@ async function watchAttach(
     if (!isKind(error, "notFound")) throw error;
   });
   return { kind: "exited", code: 0 };
-}
-
-async function* raw(stream: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
-  for await (const data of stream) yield { stream: "stdout", data };
 }

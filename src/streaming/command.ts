@@ -1,6 +1,7 @@
 /** What exec and attach see of a client, whatever it speaks. */
 import type { Readable, Writable } from "node:stream";
 import type { TerminalSize } from "../docker/engine.js";
+import { messageOf } from "../errors.js";
 
 /** What the RPC asked for; a terminal has no stderr of its own. */
 export interface CommandWants {
@@ -14,6 +15,12 @@ export type CommandResult =
   | { kind: "exited"; code: number }
   /** It could not be run or watched to its end; the message is for the person at the client. */
   | { kind: "failed"; message: string };
+
+/** Waits for a command's end and tells the client how that was. Never rejects. */
+export async function conclude(client: CommandClient, command: Promise<CommandResult>): Promise<void> {
+  const failed = (error: unknown): CommandResult => ({ kind: "failed", message: messageOf(error) });
+  await client.finish(await command.catch(failed));
+}
 
 export interface CommandClient {
   /** Ends when the client has ended its input; undefined when none was asked for, as with the others. */

@@ -4,9 +4,8 @@ import { exitCodeOf, pidOf } from "../containers/exec-facts.js";
 import { followOutput } from "../containers/exec-output.js";
 import type { SignalSession } from "../containers/process-session.js";
 import type { Engine, TerminalSize } from "../docker/engine.js";
-import { messageOf } from "../errors.js";
 import type { Log } from "../log.js";
-import type { CommandClient, CommandResult, CommandWants } from "./command.js";
+import { conclude, type CommandClient, type CommandResult, type CommandWants } from "./command.js";
 import { deliverTo, feedFrom } from "./deliver.js";
 import { Resizer } from "./resize.js";
 
@@ -22,17 +21,8 @@ export interface ExecDependencies {
 }
 
 /** Runs it to its end and tells the client how that was. Never rejects. */
-export async function runExec(
-  deps: ExecDependencies,
-  request: ExecRequest,
-  client: CommandClient,
-): Promise<void> {
-  const result = await watchExec(deps, request, client).catch((error: unknown): CommandResult => ({
-    kind: "failed",
-    message: messageOf(error),
-  }));
-  await client.finish(result);
-}
+export const runExec = (deps: ExecDependencies, request: ExecRequest, client: CommandClient): Promise<void> =>
+  conclude(client, watchExec(deps, request, client));
 
 async function watchExec(
   { engine, signalSession, log }: ExecDependencies,
@@ -87,13 +77,13 @@ async function resizeSoon(
   size: TerminalSize,
   log: Log,
 ): Promise<void> {
-  for (let tries = 0; tries < 5; tries++) {
+  for (const pause of [20, 40, 80, 160, undefined]) {
     try {
       await engine.resizeExec(id, size);
       return;
     } catch (error) {
-      if (tries === 4) log.debug("terminal was not resized", { exec: id, error });
-      await delay(20 * 2 ** tries);
+      if (pause === undefined) log.debug("terminal was not resized", { exec: id, error });
+      else await delay(pause);
     }
   }
 }

@@ -4,7 +4,8 @@ import type { Duplex } from "node:stream";
 
 type Headers = Pick<IncomingMessage, "headers">;
 
-const words = (header: string | string[] | undefined): string[] =>
+/** What a header lists, in one line or several, the dearest first. */
+export const words = (header: string | string[] | undefined): string[] =>
   [header ?? []]
     .flat()
     .flatMap((line) => line.split(","))

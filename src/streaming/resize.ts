@@ -48,6 +48,26 @@ function parseSize(text: string): TerminalSize | undefined {
   }
 }
 
+/** A client's sizes, for a command that may ask for them only after the first has come. */
+export class SizeReports {
+  readonly #decoder = new SizeDecoder();
+  #latest: TerminalSize | undefined;
+  #listener: ((size: TerminalSize) => void) | undefined;
+
+  push(data: Buffer): void {
+    for (const size of this.#decoder.push(data)) {
+      this.#latest = size;
+      this.#listener?.(size);
+    }
+  }
+
+  /** Calls back for each size from now on, and for the last one before. */
+  listen(listener: (size: TerminalSize) => void): void {
+    this.#listener = listener;
+    if (this.#latest) listener(this.#latest);
+  }
+}
+
 /** More sizes than this are waiting only when Docker is slow; then the oldest say nothing any more. */
 const mostWaiting = 4;
 

@@ -65,7 +65,8 @@ export class StreamingServer {
   async start(): Promise<void> {
     const { host, port, tls } = this.options;
     const plain: RequestListener = (request, response) => {
-      // A request without an upgrade uses its token up as any other does.
+      // The token is used up, although nothing comes of it: whoever has shown one has had its one chance, as with the
+      // kubelet's own streaming library.
       const found = this.#take(request);
       const [status, body] = typeof found === "number" ? answers[found] : answers[400];
       response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(body);

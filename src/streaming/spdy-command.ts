@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { TerminalSize } from "../docker/engine.js";
 import type { CommandClient, CommandResult, CommandWants } from "./command.js";
 import { acceptSpdy } from "./handshake.js";
-import { SizeDecoder } from "./resize.js";
+import { SizeReports } from "./resize.js";
 import type { StatusForms } from "./result.js";
 import { SpdySession, type StreamOffer } from "./spdy/session.js";
 import type { SpdyStream } from "./spdy/stream.js";
@@ -102,8 +102,7 @@ class SpdyCommand implements CommandClient {
   readonly gone: AbortSignal;
   readonly #gone = new AbortController();
   #finishing = false;
-  #latest: TerminalSize | undefined;
-  #listener: ((size: TerminalSize) => void) | undefined;
+  readonly #sizes = new SizeReports();
 
   constructor(
     private readonly session: SpdySession,
@@ -116,18 +115,14 @@ class SpdyCommand implements CommandClient {
     this.gone = this.#gone.signal;
     // What a client may send where nothing is expected must not stop the connection.
     for (const channel of [channels.get("error"), this.stdout, this.stderr]) channel?.resume();
-    const sizes = new SizeDecoder();
-    channels.get("resize")?.on("data", (data: Buffer) => {
-      for (const size of sizes.push(data)) this.#resized(size);
-    });
+    channels.get("resize")?.on("data", (data: Buffer) => this.#sizes.push(data));
     void session.closed.then(({ error }) => {
       if (!this.#finishing) this.#gone.abort(error ?? new Error("the client has gone"));
     });
   }
 
   onResize(listener: (size: TerminalSize) => void): void {
-    this.#listener = listener;
-    if (this.#latest) listener(this.#latest);
+    this.#sizes.listen(listener);
   }
 
   async finish(result: CommandResult): Promise<void> {
@@ -139,10 +134,5 @@ class SpdyCommand implements CommandClient {
     this.stderr?.end();
     this.report(result);
     await this.session.finish();
-  }
-
-  #resized(size: TerminalSize): void {
-    this.#latest = size;
-    this.#listener?.(size);
   }
 }

@@ -1,4 +1,5 @@
 /** Exec, Attach and PortForward: what the RPCs hand out, and who serves the connection that follows. */
+import { requireRunning } from "../containers/running.js";
 import type { Engine } from "../docker/engine.js";
 import { CriError } from "../errors.js";
 import type { Inventory } from "../inventory/inventory.js";
@@ -104,11 +105,8 @@ export class Streaming {
 
   async #runningContainer(id: string) {
     const container = await this.deps.inventory.get("container", id);
-    if (container.State.Running) return container;
-    throw new CriError(
-      "failedPrecondition",
-      `container ${container.Id} is not running: it is ${container.State.Status}`,
-    );
+    requireRunning(container);
+    return container;
   }
 }
 

@@ -8,8 +8,10 @@ import { closeSync, openSync, readSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { busybox, docker, eventually, startNode } from "../support/real-node.js";
-import { spawnServer, usageOf, type ServerProcess } from "../support/server-process.js";
+import { eventually } from "../support/eventually.js";
+import { busybox, docker, startNode } from "../support/real-node.js";
+import { usageOf } from "../support/processes.js";
+import { spawnServer, type ServerProcess } from "../support/server-process.js";
 import { describeMachine, median, printTable } from "./measure.js";
 
 const mebibytes = 128;

@@ -9,8 +9,9 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { docker, startNode } from "../support/real-node.js";
-import { spawnServer, usageOf, type ServerProcess } from "../support/server-process.js";
-import { dialSpdy, type ClientStream } from "../unit/streaming/spdy/client.js";
+import { usageOf } from "../support/processes.js";
+import { spawnServer, type ServerProcess } from "../support/server-process.js";
+import { dialSpdy, type ClientStream } from "../support/spdy-client.js";
 import { describeMachine, printTable, race, timeCommand, timeOf } from "./measure.js";
 
 const mebibytes = 512;

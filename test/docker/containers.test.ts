@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { busybox, docker, eventually, startNode, type RealNode } from "../support/real-node.js";
+import { eventually } from "../support/eventually.js";
+import { busybox, docker, startNode, type RealNode } from "../support/real-node.js";
 
 let node: RealNode;
 before(async () => {

@@ -5,7 +5,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { docker, dockerSocket, eventually, startNode } from "../support/real-node.js";
+import { eventually } from "../support/eventually.js";
+import { docker, dockerSocket, startNode } from "../support/real-node.js";
 
 /** A door to the daemon that can be shut: to us it looks as if the daemon had died. */
 class Door {

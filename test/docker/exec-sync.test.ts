@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { docker, eventually, startNode, type RealNode } from "../support/real-node.js";
+import { gone, processesLike, runs } from "../support/processes.js";
+import { docker, startNode, type RealNode } from "../support/real-node.js";
 
 let node: RealNode;
 let container: string;
@@ -10,22 +10,6 @@ before(async () => {
   ({ container } = await node.start());
 });
 after(() => node.close());
-
-/** Pids on this machine whose command line has this word. */
-async function processesWith(word: string): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-      return line.includes(word) ? pid : undefined;
-    }),
-  );
-  return found.filter((pid) => pid !== undefined);
-}
-const gone = (word: string) =>
-  eventually(`no ${word} is left`, async () => (await processesWith(word)).length === 0);
-const there = (word: string) =>
-  eventually(`${word} runs`, async () => (await processesWith(word)).length > 0);
 
 test("standard output, standard error and the exit code come apart", async () => {
   const script = "echo out; echo err >&2; printf '\\377'; exit 3";
@@ -91,7 +75,7 @@ test("a client that goes away takes its command with it", async () => {
     abort.signal,
   );
   const refused = assert.rejects(pending, { code: 1 });
-  await there("77705");
+  await runs("77705");
   abort.abort();
   await refused;
   await gone("77705");
@@ -101,13 +85,13 @@ test("a command that leaves a child in the background ends all the same", async 
   const { out, exit } = await node.exec(container, ["sh", "-c", "sleep 77706 & echo started; exit 4"], 60);
   assert.equal(out, "started\n");
   assert.equal(exit, 4);
-  assert.equal((await processesWith("77706")).length, 1, "the child was not asked to end");
+  assert.equal((await processesLike(/77706/)).length, 1, "the child was not asked to end");
 });
 
 test("a container that does not run is FAILED_PRECONDITION, one that is killed meanwhile no success", async () => {
   const other = await node.start();
   const pending = node.exec(other.container, ["sleep", "77707"], 60);
-  await there("77707");
+  await runs("77707");
   await docker().getContainer(other.container).kill();
   const outcome = await pending.then(
     ({ exit }: { exit: number }) => exit,

@@ -1,7 +1,6 @@
 /** Exec by URL on a real engine, over both transports. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import {
   exitCodeIn,
@@ -10,7 +9,8 @@ import {
   type Transport,
   type Wants,
 } from "../support/command-session.js";
-import { docker, eventually, startNode, type RealNode } from "../support/real-node.js";
+import { gone, runs } from "../support/processes.js";
+import { docker, startNode, type RealNode } from "../support/real-node.js";
 
 const mebibyte = 1024 * 1024;
 let node: RealNode;
@@ -26,19 +26,6 @@ async function exec(transport: Transport, cmd: string[], wants: Wants, id = cont
   return openCommand(url, transport, wants);
 }
 const output = { stdout: true, stderr: true };
-
-/** Pids on this machine whose command line has this word. */
-async function processesWith(word: string): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-  const lines = await Promise.all(
-    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
-  );
-  return pids.filter((_, index) => lines[index]?.includes(word));
-}
-const running = (word: string) =>
-  eventually(`${word} runs`, async () => (await processesWith(word)).length > 0);
-const gone = (word: string) =>
-  eventually(`${word} is gone`, async () => (await processesWith(word)).length === 0);
 
 for (const transport of transports) {
   test(`${transport}: output, errors and the exit code come apart`, async () => {
@@ -157,7 +144,7 @@ for (const transport of transports) {
       ...output,
     });
     session.status.catch(() => undefined);
-    await running(word);
+    await runs(word);
     session.vanish();
     await gone(word);
   });
@@ -166,7 +153,7 @@ for (const transport of transports) {
     const word = `hung-up-${transport}-${process.pid}`;
     const session = await exec(transport, ["sh", "-c", `sleep 1000; : ${word}`], terminal);
     session.status.catch(() => undefined);
-    await running(word);
+    await runs(word);
     session.vanish();
     await gone(word);
   });

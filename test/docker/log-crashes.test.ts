@@ -3,12 +3,14 @@
  * kubelet rotates ours: every number must be in the CRI files, once and in order.
  */
 import assert from "node:assert/strict";
-import { readdir, readFile, rename } from "node:fs/promises";
+import { access, readdir, readFile, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../../src/config.js";
-import { eventually, startNode, type RealNode } from "../support/real-node.js";
+import { fractions } from "../support/random.js";
+import { eventually } from "../support/eventually.js";
+import { startNode, type RealNode } from "../support/real-node.js";
 import { spawnServer, type ServerProcess } from "../support/server-process.js";
 
 const containers = 20;
@@ -27,16 +29,11 @@ before(async () => {
 });
 after(() => node.close());
 
-/** mulberry32, between 0 and 1. */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const succeeds = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => true,
+    () => false,
+  );
 
 interface Rate {
   /** Bytes in each line beside its number. */
@@ -56,7 +53,7 @@ const writer = ({ padding, pause }: Rate): string =>
   `sleep ${pause}; done; echo "last $i"`;
 
 test(`20 containers, 30 kills, both rotations: every line once and in order (CRASH_SEED=${seed})`, async () => {
-  const random = randomFrom(seed);
+  const random = fractions(seed);
   const pods = await Promise.all(
     Array.from({ length: containers }, async (_, index) => {
       const log_path = `writer-${index}.log`;
@@ -76,11 +73,7 @@ test(`20 containers, 30 kills, both rotations: every line once and in order (CRA
     try {
       await node.runtime("ReopenContainerLog", { container_id: pod.container });
     } catch {
-      const exists = await readFile(pod.path).then(
-        () => true,
-        () => false,
-      );
-      if (!exists) await rename(rotated, pod.path);
+      if (!(await succeeds(access(pod.path)))) await rename(rotated, pod.path);
     }
   };
 
@@ -96,12 +89,7 @@ test(`20 containers, 30 kills, both rotations: every line once and in order (CRA
     await delay(random() * 300);
     server = await spawnServer(config, { built: true });
     // A server that has listed the containers follows them; one that never gets there would let Docker drop lines.
-    await eventually("the server knows its containers", async () =>
-      node.runtime("ListContainers", {}).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await eventually("the server knows its containers", () => succeeds(node.runtime("ListContainers", {})));
   }
 
   const stop = ({ container }: (typeof pods)[number]) =>

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
-import { docker, eventually, startNode, type RealNode } from "../support/real-node.js";
+import { eventually } from "../support/eventually.js";
+import { docker, startNode, type RealNode } from "../support/real-node.js";
 
 let node: RealNode;
 before(async () => {

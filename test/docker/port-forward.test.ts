@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { createWebSocketStream, WebSocket } from "ws";
-import { docker, eventually, startNode, type RealNode } from "../support/real-node.js";
-import { dialSpdy, SpdyClient, type ClientStream } from "../unit/streaming/spdy/client.js";
+import { eventually } from "../support/eventually.js";
+import { processesLike } from "../support/processes.js";
+import { docker, startNode, type RealNode } from "../support/real-node.js";
+import { dialSpdy, SpdyClient, type ClientStream } from "../support/spdy-client.js";
 
 const mebibyte = 1024 * 1024;
 const echoPort = 7;
@@ -168,11 +169,4 @@ test("the helper in a pod's network ends with the pod, and connections to it as 
   await client.leave();
 });
 
-/** Processes that have the sandbox's id as their last argument. */
-async function helpersOf(sandbox: string): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const lines = await Promise.all(
-    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
-  );
-  return pids.filter((_, index) => lines[index]?.endsWith(`${sandbox}\0`));
-}
+const helpersOf = (sandbox: string) => processesLike(new RegExp(`helper\\.[jt]s ${sandbox}$`));

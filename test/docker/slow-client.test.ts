@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { exitCodeIn, openCommand, transports } from "../support/command-session.js";
-import { eventually, startNode, type RealNode } from "../support/real-node.js";
-import { spawnServer, usageOf, type ServerProcess } from "../support/server-process.js";
+import { eventually } from "../support/eventually.js";
+import { startNode, type RealNode } from "../support/real-node.js";
+import { usageOf } from "../support/processes.js";
+import { spawnServer, type ServerProcess } from "../support/server-process.js";
 
 const mebibyte = 1024 * 1024;
 let node: RealNode;

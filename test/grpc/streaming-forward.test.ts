@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { createWebSocketStream, WebSocket } from "ws";
 import { transports } from "../support/command-session.js";
 import { runPod, sharedServer, type Rpc } from "../support/server.js";
-import { dialSpdy, SpdyClient } from "../unit/streaming/spdy/client.js";
+import { dialSpdy, SpdyClient } from "../support/spdy-client.js";
 
 const shared = await sharedServer();
 const hosted = { linux: { security_context: { namespace_options: { network: "NODE" } } } };

@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { exitCodeIn, openCommand, success, transports, type Wants } from "../support/command-session.js";
 import { turns } from "../support/scripted-engine.js";
 import { runContainer, runPod, startServer } from "../support/server.js";
-import { dialSpdy } from "../unit/streaming/spdy/client.js";
+import { dialSpdy } from "../support/spdy-client.js";
 
 // One server for all: what one session does must not show in another.
 const server = await startServer({ after });

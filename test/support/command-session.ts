@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import { dialSpdy } from "../unit/streaming/spdy/client.js";
+import { dialSpdy } from "./spdy-client.js";
 
 export type Transport = "spdy" | "websocket";
 export const transports: Transport[] = ["spdy", "websocket"];

@@ -11,6 +11,7 @@ import type { PortMapping } from "../../src/generated/runtime/v1/PortMapping.js"
 import type { SecurityProfile } from "../../src/generated/runtime/v1/SecurityProfile.js";
 import type { HostFacts } from "../../src/host/facts.js";
 import { hostFacts } from "./builders.js";
+import { fractions } from "./random.js";
 
 /** What a string can be when it is wrong. */
 const rude = [
@@ -43,18 +44,11 @@ const images = [
 const int64s = ["0", "1", "2", "100000", "8589934592", "9223372036854775807", "-1", "-9223372036854775808"];
 
 export class Generate {
-  #state: number;
+  /** From 0 up to, but not including, 1. */
+  readonly chance: () => number;
 
   constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  /** From 0 up to, but not including, 1 (mulberry32). */
-  chance(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+    this.chance = fractions(seed);
   }
 
   pick<T>(from: readonly T[]): T {

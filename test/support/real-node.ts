@@ -15,8 +15,7 @@ import { tableClient, type Service, type Version } from "./table-client.js";
 export const busybox = "registry.k8s.io/e2e-test-images/busybox:1.29-2";
 const dockerEndpoint = process.env["DOCKERSHIM_TEST_DOCKER"];
 
-// Replies are as the tables say; a test names the fields that it looks at.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- replies are as the tables say; tests name the fields
 export type Reply = any;
 
 export function dockerSocket(): string {
@@ -117,17 +116,6 @@ export async function startNode(
     await rm(directory, { recursive: true, force: true });
   };
   return { directory, config, runtime, image, podConfig, runPod, create, start, status, exec, close };
-}
-
-/** Resolves when `look` gives something; between two looks it yields to the world for a moment. */
-export async function eventually<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** The gRPC status name's number, for assert.rejects. */

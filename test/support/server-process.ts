@@ -1,7 +1,6 @@
 /** Our server as a process of its own: to be measured, and to be killed. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config.js";
 
@@ -15,14 +14,14 @@ export interface ServerProcess {
   close(): Promise<void>;
 }
 
-const main = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const inProject = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
 /**
  * Resolves when it serves.
  * @param built runs dist/main.js, which `npm run build` makes, instead of the sources
  */
 export async function spawnServer(config: Config, { built = false } = {}): Promise<ServerProcess> {
-  const program = built ? [main("dist/main.js")] : ["--import", "tsx", main("src/main.ts")];
+  const program = built ? [inProject("dist/main.js")] : ["--import", "tsx", inProject("src/main.ts")];
   const child = spawn(process.execPath, [...program, ...flagsOf(config)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -58,13 +57,7 @@ const flagsOf = (config: Config): string[] => [
   `--root-directory=${config.rootDirectory}`,
   `--pod-infra-container-image=${config.sandboxImage}`,
   `--network-plugin=${config.networkPlugin}`,
-  `--log-level=${config.logLevel === "error" ? "info" : config.logLevel}`,
+  `--container-log-format=${config.containerLogFormat}`,
+  // Whether it serves is seen in its log.
+  "--log-level=info",
 ];
-
-/** Seconds of CPU that a process has used, and its resident memory in MiB (proc(5)). */
-export async function usageOf(pid: number): Promise<{ cpu: number; rss: number }> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // Fields 14 and 15, in hundredths of a second; 24, in pages of 4 KiB.
-  return { cpu: (Number(fields[11]) + Number(fields[12])) / 100, rss: Number(fields[21]) / 256 };
-}

@@ -1,3 +1,5 @@
+import { Inactivity } from "../inactivity.js";
+
 /** The times of a session, all in milliseconds. */
 export interface Timeouts {
   /** Without any frame read or written until the session is ended; 0, the default, is never. */
@@ -18,18 +20,11 @@ export interface TimerEvents {
   probe(id: number): void;
 }
 
-/** setTimeout fires at once beyond this. */
-const longest = 2 ** 31 - 1;
-
-/**
- * What a session does because time passes. Activity only takes a note, since there is some with every frame;
- * a timer that finds activity since it was set is set again.
- */
+/** What a session does because time passes. */
 export class Timers {
-  private lastActive = performance.now();
-  private lastSent = 0;
-  private idle: NodeJS.Timeout | undefined;
-  private other: NodeJS.Timeout | undefined;
+  private readonly idle: Inactivity;
+  private linger: Inactivity | undefined;
+  private closing: NodeJS.Timeout | undefined;
   private probes: NodeJS.Timeout | undefined;
   private probeId = 0;
 
@@ -37,30 +32,28 @@ export class Timers {
     private readonly timeouts: Timeouts,
     private readonly events: TimerEvents,
   ) {
-    const { idleTimeout } = timeouts;
-    if (idleTimeout) this.watchIdle(idleTimeout);
+    this.idle = new Inactivity(timeouts.idleTimeout ?? 0, () => this.events.idle());
   }
 
   /** A frame was read or written. */
   active(): void {
-    this.lastActive = performance.now();
+    this.idle.noteActivity();
   }
 
   /** Data was written: not idle, and an end of the session that waits for the client makes progress. */
   sent(): void {
     this.active();
-    this.lastSent = this.lastActive;
+    this.linger?.noteActivity();
   }
 
   startLinger(): void {
-    this.lastSent = performance.now();
-    this.watchLinger(this.timeouts.lingerTimeout ?? 15 * 60_000);
+    this.linger = new Inactivity(this.timeouts.lingerTimeout ?? 15 * 60_000, () => this.events.lingered());
   }
 
   /** Only the connection has to close now. */
   startClose(): void {
     this.stop();
-    this.other = setTimeout(() => this.events.stuck(), this.timeouts.closeTimeout ?? 5_000);
+    this.closing = setTimeout(() => this.events.stuck(), this.timeouts.closeTimeout ?? 5_000);
   }
 
   startProbes(): void {
@@ -75,20 +68,9 @@ export class Timers {
   }
 
   stop(): void {
-    clearTimeout(this.idle);
-    clearTimeout(this.other);
+    this.idle.stop();
+    this.linger?.stop();
+    clearTimeout(this.closing);
     clearInterval(this.probes);
-  }
-
-  private watchIdle(timeout: number): void {
-    const left = this.lastActive + timeout - performance.now();
-    if (left <= 0) this.events.idle();
-    else this.idle = setTimeout(() => this.watchIdle(timeout), Math.min(Math.ceil(left), longest));
-  }
-
-  private watchLinger(timeout: number): void {
-    const left = this.lastSent + timeout - performance.now();
-    if (left <= 0) this.events.lingered();
-    else this.other = setTimeout(() => this.watchLinger(timeout), Math.min(Math.ceil(left), longest));
   }
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TerminalSize } from "../../docker/engine.js";
 import type { CommandClient, CommandResult, CommandWants } from "../command.js";
-import { SizeDecoder } from "../resize.js";
+import { SizeReports } from "../resize.js";
 import type { StatusForms } from "../result.js";
 import { Channel } from "./channel.js";
 import { type ConnectionTimes, WebSocketConnection } from "./connection.js";
@@ -37,10 +37,8 @@ class WebSocketCommand implements CommandClient {
   readonly gone: AbortSignal;
   readonly #connection: WebSocketConnection;
   readonly #protocol: CommandProtocol;
-  readonly #sizes = new SizeDecoder();
+  readonly #sizes = new SizeReports();
   readonly #leaving: Leaving;
-  #latest: TerminalSize | undefined;
-  #listener: ((size: TerminalSize) => void) | undefined;
 
   constructor(
     { webSocket, socket, protocol }: Upgraded<CommandProtocol>,
@@ -66,8 +64,7 @@ class WebSocketCommand implements CommandClient {
   }
 
   onResize(listener: (size: TerminalSize) => void): void {
-    this.#listener = listener;
-    if (this.#latest) listener(this.#latest);
+    this.#sizes.listen(listener);
   }
 
   async finish(result: CommandResult): Promise<void> {
@@ -95,13 +92,6 @@ class WebSocketCommand implements CommandClient {
     if (closed === "malformed") this.#connection.fail(1002, "a close signal must name one of the channels");
     else if (closed === channels.stdin) this.stdin?.endInput();
     else if (message.channel === channels.stdin) this.stdin?.receive(message.payload);
-    else if (message.channel === channels.resize) this.#resize(message.payload);
-  }
-
-  #resize(event: Buffer): void {
-    for (const size of this.#sizes.push(event)) {
-      this.#latest = size;
-      this.#listener?.(size);
-    }
+    else if (message.channel === channels.resize) this.#sizes.push(message.payload);
   }
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { Inactivity } from "./inactivity.js";
+import { Inactivity } from "../inactivity.js";
 import { Pongs } from "./pongs.js";
 
 export interface ConnectionTimes {

@@ -46,13 +46,6 @@ export const forwardProtocols: readonly ForwardProtocol[] = [
   { kind: "channels", name: undefined, codec: "binary" },
 ];
 
-/** The names in a Sec-WebSocket-Protocol header, the dearest first; several headers come joined by commas. */
-export const offeredIn = (header: string | undefined): string[] =>
-  (header ?? "")
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-
 /** The first that is offered and supported; undefined, for a 403, when some are offered but none is. */
 export function choose<P extends { name: string | undefined }>(
   offered: readonly string[],

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { refuse } from "../handshake.js";
-import { choose, offeredIn } from "./protocols.js";
+import { refuse, words } from "../handshake.js";
+import { choose } from "./protocols.js";
 
 /** What a client's message may hold, its fragments taken together; more is answered with Close 1009. */
 const longestMessage = 32 * 1024 * 1024;
@@ -45,7 +45,7 @@ export function upgrade<P extends { name: string | undefined }>(
     refuse(socket, 400, "Sec-WebSocket-Version must be 13\n", ["Sec-WebSocket-Version: 13"]);
     return undefined;
   }
-  const offered = offeredIn(headers["sec-websocket-protocol"]);
+  const offered = words(headers["sec-websocket-protocol"]);
   const protocol = choose(offered, protocols);
   if (!protocol) {
     const supported = protocols.flatMap(({ name }) => name ?? []);

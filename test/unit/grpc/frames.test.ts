@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientBytes } from "../../../src/grpc/authority/client-bytes.js";
 import { headerBlockAt } from "../../../src/grpc/authority/frames.js";
-import { integer, literal, seeded } from "./hpack-codec.js";
+import { integer, literal } from "./hpack-codec.js";
+import { chance } from "../../support/random.js";
 import * as h2 from "./http2-frames.js";
 
 const PATH = "/var/run/dockershim.sock";
@@ -71,7 +72,7 @@ for (const { title, sizes } of chunkings) {
 
 test("a connection that arrives in random pieces is rewritten the same", () => {
   for (let seed = 0; seed < 200; seed++) {
-    const choose = seeded(seed);
+    const choose = chance(seed);
     const chunks = splitAt(sent, () => 2 ** choose(14) - choose(3));
     assert.deepEqual(received(chunks), wanted, `seed ${seed}`);
   }
@@ -205,7 +206,7 @@ for (const { title, bytes, frames = [] } of nonsense) {
 }
 
 test("random and damaged connections never throw, and lose nothing but an acknowledgement", () => {
-  const choose = seeded(7540);
+  const choose = chance(7540);
   for (let round = 0; round < 3_000; round++) {
     const bytes = Buffer.from(sent.subarray(choose(2) * 24, 20_000));
     for (let damage = choose(6); damage > 0; damage--) bytes[choose(600)] = choose(256);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { convert } from "../../../src/logs/convert.js";
-import { chance, entry, timeOf, type Chance } from "./support.js";
+import { chance, type Chance } from "../../support/random.js";
+import { entry, timeOf } from "./support.js";
 
 const time = "2024-05-01T10:00:00.1Z";
 const scratch = Buffer.alloc(64);

@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import { test } from "node:test";
 import { LogWorld } from "./log-world.js";
 import { SmallDisk, withoutMounts } from "./small-disk.js";
-import { chance, temporaryFolder, type Chance } from "./support.js";
+import { chance, type Chance } from "../../support/random.js";
+import { temporaryFolder } from "./support.js";
 
 /** The kubelet's rotation, which a crash may end at any moment. */
 function rotateLog(world: LogWorld, below: Chance): void {
@@ -135,10 +136,8 @@ test(
           disk.free();
           isFull = false;
         } else if (kind < 16) world.docker.rotate();
-        else if (kind < 18 && existsSync(world.path)) {
-          world.rename();
-          world.follower.reopen();
-        } else world.crash(below);
+        else if (kind < 18 && existsSync(world.path)) world.rotate();
+        else world.crash(below);
       }
       if (isFull) disk.free();
       world.follower.finish();

@@ -4,7 +4,8 @@ import { on, once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LogWorld } from "./log-world.js";
-import { chance, temporaryFolder } from "./support.js";
+import { chance } from "../../support/random.js";
+import { temporaryFolder } from "./support.js";
 
 const program = fileURLToPath(new URL("follower-process.ts", import.meta.url));
 

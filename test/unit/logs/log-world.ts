@@ -73,7 +73,22 @@ export class LogWorld {
   /** The first half of the kubelet's rotation. */
   rename(): void {
     this.#rotations += 1;
-    renameSync(this.path, `${this.path}.${String(this.#rotations).padStart(5, "0")}`);
+    renameSync(this.path, this.#rotated);
+  }
+
+  /** The kubelet's rotation; when the log cannot be opened anew, it takes its renaming back. */
+  rotate(): void {
+    this.rename();
+    try {
+      this.follower.reopen();
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+      renameSync(this.#rotated, this.path);
+    }
+  }
+
+  get #rotated(): string {
+    return `${this.path}.${String(this.#rotations).padStart(5, "0")}`;
   }
 
   /** All of the log, rotated files first, in order; in each there are only whole lines. */

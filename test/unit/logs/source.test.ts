@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { Source, type SourcePosition } from "../../../src/logs/source.js";
 import { DockerFiles } from "./docker-files.js";
-import { chance, temporaryFolder } from "./support.js";
+import { chance } from "../../support/random.js";
+import { temporaryFolder } from "./support.js";
 
 const buffer = Buffer.alloc(64);
 

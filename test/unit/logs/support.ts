@@ -4,19 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
-export type Chance = (below: number) => number;
-
-/** Whole numbers from 0 up to, but not including, a limit; the same for the same seed (mulberry32). */
-export function chance(seed: number): Chance {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) % below;
-  };
-}
-
 export function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "dockershim-logs-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

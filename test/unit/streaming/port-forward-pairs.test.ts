@@ -1,7 +1,7 @@
 /** How a client's streams are taken for connections, and what is none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dialSpdy, type ClientStream } from "./spdy/client.js";
+import { dialSpdy, type ClientStream } from "../../support/spdy-client.js";
 import { dialForward, echo, openPair, outcome, startForward, startPod } from "./port-forward-support.js";
 import { isPending } from "./websocket/support.js";
 

@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { CriError } from "../../../src/errors.js";
 import { serveForward, type Dial, type ForwardOptions } from "../../../src/streaming/port-forward.js";
 import type { Upgrade } from "../../../src/streaming/server.js";
-import { dialSpdy, type ClientStream, type SpdyClient } from "./spdy/client.js";
+import { dialSpdy, type ClientStream, type SpdyClient } from "../../support/spdy-client.js";
 import { serve } from "./websocket/support.js";
 
 export type Servers = Record<number, (socket: Socket) => void>;

@@ -12,7 +12,7 @@ import {
   startPod,
   type Servers,
 } from "./port-forward-support.js";
-import { SpdyClient } from "./spdy/client.js";
+import { SpdyClient } from "../../support/spdy-client.js";
 import { dial, onChannel } from "./websocket/support.js";
 
 const v4 = "v4.channel.k8s.io";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { dialSpdy, HeaderDeflater, synStreamFrame } from "./spdy/client.js";
+import { dialSpdy, HeaderDeflater, synStreamFrame } from "../../support/spdy-client.js";
 import {
   commandServer,
   dialCommand,

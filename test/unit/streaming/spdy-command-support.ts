@@ -4,7 +4,7 @@ import type { CommandWants } from "../../../src/streaming/command.js";
 import { toStatusForms } from "../../../src/streaming/result.js";
 import { acceptSpdyCommand, type SpdyCommandOptions } from "../../../src/streaming/spdy-command.js";
 import { everything, terminal } from "./fake-client.js";
-import { dialSpdy, type ClientStream, type SpdyClient } from "./spdy/client.js";
+import { dialSpdy, type ClientStream, type SpdyClient } from "../../support/spdy-client.js";
 import { serve } from "./websocket/support.js";
 
 export const v4 = "v4.channel.k8s.io";

@@ -1,10 +1,11 @@
 /** Pods without an engine: a network namespace, the process that holds it, and servers inside. Needs root. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { PodPorts } from "./pod-servers.js";
+import { processesLike } from "../../../support/processes.js";
 
 const servers = fileURLToPath(new URL("pod-servers.ts", import.meta.url));
 
@@ -78,11 +79,5 @@ export async function startPod(pause?: Pause): Promise<Pod> {
 }
 
 /** The helpers of the sandbox with that id, which is the last word of their command line. */
-export async function helpersOf(key: string): Promise<number[]> {
-  const found: number[] = [];
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-    if (words.at(-2) === key && words.some((word) => /helper\.[jt]s$/.test(word))) found.push(Number(pid));
-  }
-  return found;
-}
+export const helpersOf = (key: string): Promise<number[]> =>
+  processesLike(new RegExp(`helper\\.[jt]s ${key}$`));

@@ -4,22 +4,12 @@ import { SpdyProtocolError } from "../../../../src/streaming/spdy/errors.js";
 import { FrameParser, maxControlLength } from "../../../../src/streaming/spdy/frame-parser.js";
 import * as frames from "../../../../src/streaming/spdy/frames.js";
 import { HeaderReader } from "../../../../src/streaming/spdy/headers.js";
-import { HeaderDeflater, synStreamFrame } from "./client.js";
+import { chance } from "../../../support/random.js";
+import { HeaderDeflater, synStreamFrame } from "../../../support/spdy-client.js";
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const wantedFrames = 1_000_000;
 const wantedBlocks = 20_000;
-
-/** mulberry32: small, fast, and the same everywhere. */
-function random(from: number): (below: number) => number {
-  let state = from >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const block = new HeaderDeflater().write([
   ["streamtype", "data"],
@@ -65,7 +55,7 @@ function mutate(frame: Buffer, below: (limit: number) => number): Buffer {
 }
 
 test(`a million mutated frames end in frames or in a protocol error (FUZZ_SEED=${seed})`, () => {
-  const below = random(seed);
+  const below = chance(seed);
   let parser = new FrameParser();
   let [mutated, errors, parsed] = [0, 0, 0];
   while (mutated < wantedFrames) {
@@ -101,7 +91,7 @@ test(`a million mutated frames end in frames or in a protocol error (FUZZ_SEED=$
 });
 
 test(`mutated header blocks end in headers or in a protocol error (FUZZ_SEED=${seed})`, () => {
-  const below = random(seed + 1);
+  const below = chance(seed + 1);
   let [errors, read] = [0, 0];
   for (let round = 0; round < wantedBlocks; round += 1) {
     const deflater = new HeaderDeflater();

@@ -6,7 +6,7 @@ import { constants, createDeflate, createInflate, deflateRawSync } from "node:zl
 import { dictionary } from "../../../../src/streaming/spdy/dictionary.js";
 import { SpdyProtocolError } from "../../../../src/streaming/spdy/errors.js";
 import * as headers from "../../../../src/streaming/spdy/headers.js";
-import { HeaderDeflater } from "./client.js";
+import { HeaderDeflater } from "../../../support/spdy-client.js";
 
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
 

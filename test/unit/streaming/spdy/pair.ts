@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { SpdySession, type SpdySessionOptions } from "../../../../src/streaming/spdy/session.js";
 import type { SpdyStream } from "../../../../src/streaming/spdy/stream.js";
-import { SpdyClient } from "./client.js";
+import { SpdyClient } from "../../../support/spdy-client.js";
 
 /** Both ends of a real connection, over a unix socket that goes with the test. */
 export async function socketPair(t: TestContext): Promise<{ server: Socket; client: Socket }> {

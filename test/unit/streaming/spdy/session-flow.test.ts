@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { frameType, pingFrame, rst } from "../../../../src/streaming/spdy/frames.js";
 import { SpdySession } from "../../../../src/streaming/spdy/session.js";
 import type { SpdyStream } from "../../../../src/streaming/spdy/stream.js";
-import { SpdyClient, synStreamFrame } from "./client.js";
+import { SpdyClient, synStreamFrame } from "../../../support/spdy-client.js";
 import { readAll, socketPair, startSession, until } from "./pair.js";
 
 const mebi = 2 ** 20;

@@ -7,7 +7,7 @@ import { StreamResetError } from "../../../../src/streaming/spdy/errors.js";
 import * as frames from "../../../../src/streaming/spdy/frames.js";
 import { SpdySession, type StreamOffer } from "../../../../src/streaming/spdy/session.js";
 import type { SpdyStream } from "../../../../src/streaming/spdy/stream.js";
-import { type ClientStream, SpdyClient, synStreamFrame } from "./client.js";
+import { type ClientStream, SpdyClient, synStreamFrame } from "../../../support/spdy-client.js";
 import { readAll, socketPair, startSession } from "./pair.js";
 
 test("streams are opened one after another, found by lower-case header, and carry data both ways", async (t) => {

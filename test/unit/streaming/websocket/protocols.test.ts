@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  choose,
-  commandProtocols,
-  forwardProtocols,
-  offeredIn,
-} from "../../../../src/streaming/websocket/protocols.js";
+import { choose, commandProtocols, forwardProtocols } from "../../../../src/streaming/websocket/protocols.js";
+import { words } from "../../../../src/streaming/handshake.js";
 
 const commands: [header: string | undefined, codec: string, status: string, closesChannels?: boolean][] = [
   ["v5.channel.k8s.io", "binary", "json", true],
@@ -19,7 +15,7 @@ const commands: [header: string | undefined, codec: string, status: string, clos
 ];
 for (const [header, codec, status, closesChannels = false] of commands) {
   test(`a command's client that offers ${header ?? "nothing"} gets ${codec} and ${status}`, () => {
-    const offered = offeredIn(header);
+    const offered = words(header);
     const name = offered[0];
     assert.deepEqual(choose(offered, commandProtocols), { name, codec, status, closesChannels });
   });
@@ -33,7 +29,7 @@ for (const [header, kind, codec] of [
   [undefined, "channels", "binary"],
 ] as const) {
   test(`a port-forward's client that offers ${header ?? "nothing"} gets ${codec ?? ""} ${kind}`, () => {
-    assert.deepEqual(choose(offeredIn(header), forwardProtocols), {
+    assert.deepEqual(choose(words(header), forwardProtocols), {
       kind,
       name: header,
       ...(codec && { codec }),
@@ -43,7 +39,7 @@ for (const [header, kind, codec] of [
 
 test("of several the client's order decides, and unknown ones are passed over", () => {
   const header = "v9.channel.k8s.io,channel.k8s.io ,  v5.channel.k8s.io";
-  assert.equal(choose(offeredIn(header), commandProtocols)?.name, "channel.k8s.io");
+  assert.equal(choose(words(header), commandProtocols)?.name, "channel.k8s.io");
 });
 
 for (const header of [
@@ -54,9 +50,9 @@ for (const header of [
   "undefined",
 ]) {
   test(`nothing is agreed on with a command's client that offers ${header}`, () =>
-    assert.equal(choose(offeredIn(header), commandProtocols), undefined));
+    assert.equal(choose(words(header), commandProtocols), undefined));
 }
 for (const header of ["channel.k8s.io", "v5.channel.k8s.io", "portforward.k8s.io", "SPDY/3.1+other.k8s.io"]) {
   test(`nothing is agreed on with a port-forward's client that offers ${header}`, () =>
-    assert.equal(choose(offeredIn(header), forwardProtocols), undefined));
+    assert.equal(choose(words(header), forwardProtocols), undefined));
 }

@@ -4,11 +4,11 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { constants, deflateRawSync } from "node:zlib";
-import { dictionary, dictionaryId } from "../../../../src/streaming/spdy/dictionary.js";
-import { FrameParser } from "../../../../src/streaming/spdy/frame-parser.js";
-import { dataHeader, type Frame, goawayFrame } from "../../../../src/streaming/spdy/frames.js";
-import { pingFrame, rstStreamFrame } from "../../../../src/streaming/spdy/frames.js";
-import { HeaderReader, writeBlock } from "../../../../src/streaming/spdy/headers.js";
+import { dictionary, dictionaryId } from "../../src/streaming/spdy/dictionary.js";
+import { FrameParser } from "../../src/streaming/spdy/frame-parser.js";
+import { dataHeader, type Frame, goawayFrame } from "../../src/streaming/spdy/frames.js";
+import { pingFrame, rstStreamFrame } from "../../src/streaming/spdy/frames.js";
+import { HeaderReader, writeBlock } from "../../src/streaming/spdy/headers.js";
 
 /**
  * Compresses as a client does: one zlib stream at level 9 with the dictionary, a sync flush after each block,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { Inactivity } from "../../../../src/streaming/websocket/inactivity.js";
+import { Inactivity } from "../../../src/streaming/inactivity.js";
 
 /** A clock that stands still unless it is moved on. */
 function frozen(t: TestContext): (ms: number) => void {
