@@ -156,7 +156,10 @@ export class Follower {
 
   #turn(): Outcome {
     if (this.#done) return "idle";
+    const isFirst = this.#source.position === null;
     this.#note(this.#source.look());
+    // The first file is a next file as well: nothing of it is written before the position names it.
+    if (isFirst && this.#source.position !== null) this.#mustSave = true;
     if (this.#mustSave) this.#save();
     if (this.#source.exhausted) return this.#atEnd(0);
     const { input, output } = this.#buffers;
