@@ -48,6 +48,7 @@ export async function startApp(
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
+    gone: (containerId) => void logs.gone(containerId),
     complete: (ids) => void logs.keepOnly(ids),
   });
   const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;

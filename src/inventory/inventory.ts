@@ -32,6 +32,8 @@ export interface InventoryHooks {
   ended(sandboxId: string): void;
   /** A container as it has just been inspected; no read sees it before this has resolved. */
   seen(container: ContainerInspect): Promise<void>;
+  /** A container is no more, whoever removed it; also told of those whose removal was ours. */
+  gone(containerId: string): void;
   /** All that there is, by id, when the view has become complete. */
   complete(ids: ReadonlySet<string>): void;
 }
@@ -168,6 +170,8 @@ export class Inventory {
   async #look(id: string, entry: Entry, changes: number): Promise<void> {
     try {
       const inspect = await this.engine.inspectContainer(id);
+      // One that was destroyed meanwhile is not to be shown after its end was told.
+      if (this.#entries.get(id) !== entry) return;
       if (entry.kind === "container") await this.hooks.seen?.(inspect);
       if (changes > entry.seen) Object.assign(entry, { inspect, seen: changes });
     } catch (error) {
@@ -249,6 +253,7 @@ export class Inventory {
     if (kind === "podsandbox" && (Action === "die" || Action === "destroy")) this.hooks.ended?.(Actor.ID);
     if (Action === "destroy") {
       this.forget(Actor.ID);
+      if (kind === "container") this.hooks.gone?.(Actor.ID);
       return;
     }
     this.touch(Actor.ID, kind);

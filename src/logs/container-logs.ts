@@ -15,9 +15,11 @@ export interface ContainerLogs {
   seen(container: ContainerInspect): Promise<void>;
   /** @throws CriError; no new file was made then */
   reopen(container: ContainerInspect): Promise<void>;
-  /** The container has been removed. */
+  /** We have removed the container. */
   removed(container: ContainerInspect): Promise<void>;
-  /** Forgets what it knows of containers that are not among these. */
+  /** The container is no more, whoever removed it. Never rejects. */
+  gone(id: string): Promise<void>;
+  /** Forgets what it knows of containers that are not among these: all that there are now. Never rejects. */
   keepOnly(ids: ReadonlySet<string>): Promise<void>;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerInspect } from "../docker/engine.js";
-import { CriError, messageOf } from "../errors.js";
+import { CriError, isKind, messageOf } from "../errors.js";
 import { logPathLabel } from "../kube/labels.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "./container-logs.js";
@@ -53,15 +53,14 @@ const reportTexts: Record<LogReport["what"], string> = {
 
 export class CriLogs implements ContainerLogs {
   readonly driver = driver;
-  /** Containers that are followed. */
-  readonly #followed = new Map<string, Promise<void>>();
+  /** Containers whose output goes on: true when they are followed, false when their logs are not ours. */
+  readonly #followed = new Map<string, Promise<boolean>>();
   /** Containers that have ended, and what waits for their last lines. */
   readonly #ended = new Map<string, Promise<void>>();
 
   constructor(private readonly deps: CriLogsDependencies) {}
 
   async prepare(container: ContainerInspect): Promise<void> {
-    if (!(await isOurs(container))) return;
     try {
       await this.#follow(container);
     } catch (error) {
@@ -83,41 +82,52 @@ export class CriLogs implements ContainerLogs {
       if (isUnborn(container)) return;
       if (State.Running) {
         this.#ended.delete(Id);
-        if (!this.#followed.has(Id) && (await isOurs(container))) await this.#follow(container);
+        await this.#follow(container);
         return;
       }
-      if (!this.#ended.has(Id)) this.#ended.set(Id, this.#finish(container));
-      await Promise.race([this.#ended.get(Id), delay(drainMs, undefined, { ref: false })]);
+      const finished = once(this.#ended, Id, () => this.#finish(container));
+      await Promise.race([finished, delay(drainMs, undefined, { ref: false })]);
     } catch (error) {
+      // Removed meanwhile. A log that the thread has lost for another reason was reported then.
+      if (isKind(error, "notFound")) return;
       this.deps.log.warn("a container's log is not followed", { containerId: Id, error });
     }
   }
 
   async reopen(container: ContainerInspect): Promise<void> {
     const { Id } = container;
-    if (!this.#followed.has(Id)) {
+    if (!(await this.#followed.get(Id))) {
       throw new CriError("failedPrecondition", `the log of container ${Id} is not written by this program`);
     }
     await this.deps.thread.reopen(Id);
   }
 
   async removed(container: ContainerInspect): Promise<void> {
-    this.#followed.delete(container.Id);
-    this.#ended.delete(container.Id);
-    await this.deps.thread.forget(container.Id);
+    await this.gone(container.Id);
     // A predecessor's.
     await unlinkLog(pathOf(container), container.LogPath);
   }
 
+  async gone(id: string): Promise<void> {
+    const following = this.#followed.get(id);
+    this.#followed.delete(id);
+    this.#ended.delete(id);
+    // The thread would forget first and follow then.
+    await following?.catch(() => undefined);
+    await this.#orWarn(id, this.deps.thread.forget(id));
+  }
+
   async keepOnly(ids: ReadonlySet<string>): Promise<void> {
-    const { directory, thread } = this.deps;
-    for (const id of [...this.#followed.keys()].filter((id) => !ids.has(id))) {
-      this.#followed.delete(id);
-      await thread.forget(id);
-    }
+    // At this moment nothing is known that is not among `ids` but what is gone: only what the inventory has can be
+    // started or seen, and it has ours from their creation on.
+    const known = new Set([...this.#followed.keys(), ...this.#ended.keys()]);
+    await Promise.all([...known].filter((id) => !ids.has(id)).map((id) => this.gone(id)));
+    const { directory } = this.deps;
     for (const name of await readdir(directory).catch(() => [])) {
       const [id = ""] = name.split(".");
-      if (!ids.has(id)) await rm(join(directory, name), { force: true });
+      // Made since the call, so not among `ids`.
+      if (ids.has(id) || this.#followed.has(id) || this.#ended.has(id)) continue;
+      await this.#orWarn(id, rm(join(directory, name), { force: true }));
     }
   }
 
@@ -125,17 +135,13 @@ export class CriLogs implements ContainerLogs {
     return this.deps.thread.close();
   }
 
-  #follow(container: ContainerInspect): Promise<void> {
-    const { Id } = container;
-    const known = this.#followed.get(Id);
-    if (known) return known;
-    const following = this.#begin(container);
-    this.#followed.set(Id, following);
-    following.catch(() => this.#followed.delete(Id));
-    return following;
+  /** Known in `#followed` from the call on, so that a removal finds what is under way. */
+  #follow(container: ContainerInspect): Promise<boolean> {
+    return once(this.#followed, container.Id, () => this.#begin(container));
   }
 
-  async #begin(container: ContainerInspect): Promise<void> {
+  async #begin(container: ContainerInspect): Promise<boolean> {
+    if (!(await isOurs(container))) return false;
     const { Id } = container;
     const { rootDirectory } = await this.deps.host.facts();
     await this.deps.thread.follow({
@@ -144,15 +150,42 @@ export class CriLogs implements ContainerLogs {
       path: pathOf(container),
       positionFile: join(this.deps.directory, `${Id}.json`),
     });
+    return true;
   }
 
   async #finish(container: ContainerInspect): Promise<void> {
-    if (!this.#followed.has(container.Id) && !(await isOurs(container))) return;
-    await this.#follow(container);
-    await this.deps.thread.finish(container.Id);
-    // It may be started again, by somebody else.
-    this.#followed.delete(container.Id);
+    if (!(await this.#follow(container))) return;
+    try {
+      await this.deps.thread.finish(container.Id);
+    } finally {
+      // It may be started again, by somebody else; and what failed may have been for want of a follower.
+      this.#followed.delete(container.Id);
+    }
   }
+
+  /** What a removed container leaves behind is nothing that its removal should fail for. */
+  async #orWarn(id: string, forgetting: Promise<void>): Promise<void> {
+    try {
+      await forgetting;
+    } catch (error) {
+      this.deps.log.warn("what is left of a removed container's log cannot be removed", {
+        containerId: id,
+        error,
+      });
+    }
+  }
+}
+
+/** What is under way for a container, or done; begun when it is neither, or has failed. */
+function once<T>(known: Map<string, Promise<T>>, id: string, begin: () => Promise<T>): Promise<T> {
+  const before = known.get(id);
+  if (before) return before;
+  const begun = begin();
+  known.set(id, begun);
+  begun.catch(() => {
+    if (known.get(id) === begun) known.delete(id);
+  });
+  return begun;
 }
 
 const pathOf = ({ Config }: ContainerInspect): string => Config.Labels[logPathLabel] ?? "";

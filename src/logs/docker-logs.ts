@@ -22,6 +22,8 @@ export const dockerLogs: ContainerLogs = {
       ),
     ),
   removed: (container) => unlinkLog(pathOf(container), container.LogPath),
+  // A link is known by the container that it belongs to, and the id alone does not tell.
+  gone: () => Promise.resolve(),
   keepOnly: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -14,11 +14,11 @@ const stopped = { Running: false, Status: "exited" };
 function follow(t: TestContext, ...containers: Parameters<typeof sandboxInspect>[0][]) {
   const engine = new ScriptedEngine(...(containers as (typeof pod)[]));
   const log = recordingLog();
-  const lost = { times: 0 };
-  const inventory = new Inventory(engine, log, { lost: () => void lost.times++ });
+  const gone: string[] = [];
+  const inventory = new Inventory(engine, log, { gone: (id) => void gone.push(id) });
   t.after(() => inventory.close());
   inventory.start();
-  return { engine, inventory, log, lost };
+  return { engine, inventory, log, gone };
 }
 const idsOf = (found: { Id: string }[]): string[] => found.map(({ Id }) => Id).sort();
 
@@ -140,6 +140,35 @@ test("a container that Docker says is destroyed is gone, without another look", 
   assert.deepEqual(await inventory.list("container"), []);
   await assert.rejects(inventory.get("container", app.Id), { kind: "notFound" });
   assert.equal(engine.looks(app.Id), 1);
+});
+
+test("whoever removes a container, its end is told; a pod's is not a container's", async (t) => {
+  const { engine, inventory, gone } = follow(t, pod, app, sidecar);
+  await inventory.ready();
+  // Ours: Docker's word comes after it.
+  inventory.forget(sidecar.Id);
+  for (const { Id } of [pod, app, sidecar]) await engine.tell("destroy", Id);
+  assert.deepEqual(gone, [app.Id, sidecar.Id]);
+});
+
+test("a container that is destroyed while it is looked at is not shown as one that is there", async (t) => {
+  const engine = new ScriptedEngine(app);
+  const told: string[] = [];
+  const inventory = new Inventory(engine, recordingLog(), {
+    seen: () => Promise.resolve(void told.push("seen")),
+    gone: () => void told.push("gone"),
+  });
+  t.after(() => inventory.close());
+  inventory.start();
+  await inventory.get("container", app.Id);
+  const slow = deferred();
+  engine.hold = slow.promise;
+  await engine.tell("die", app.Id);
+  await engine.tell("destroy", app.Id);
+  slow.resolve();
+  await turns();
+  assert.equal(engine.looks(app.Id), 2);
+  assert.deepEqual(told, ["seen", "gone"]);
 });
 
 test("a container that Docker does not know any more is gone, though nobody told", async (t) => {
