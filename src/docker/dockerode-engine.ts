@@ -183,6 +183,35 @@ export function dockerodeEngine({
         timeout: requestTimeout,
       }),
 
+    createNetwork: async (options) => {
+      const { Id } = await fetchJson<{ Id: string }>("POST", "/networks/create", {
+        doing: `create network ${options.Name}`,
+        body: options,
+      });
+      return { id: Id };
+    },
+    inspectNetwork: (reference) =>
+      fetchJson("GET", `/networks/${encodeURIComponent(reference)}`, {
+        doing: `inspect network ${reference}`,
+      }),
+    removeNetwork: (reference) =>
+      act("DELETE", `/networks/${encodeURIComponent(reference)}`, {
+        doing: `remove network ${reference}`,
+        timeout: requestTimeout,
+      }),
+    connectNetwork: (reference, containerId, addresses) =>
+      act("POST", `/networks/${encodeURIComponent(reference)}/connect`, {
+        doing: `connect container ${containerId} to network ${reference}`,
+        body: { Container: containerId, EndpointConfig: { IPAMConfig: addresses } },
+        timeout: requestTimeout,
+      }),
+    disconnectNetwork: (reference, containerId) =>
+      act("POST", `/networks/${encodeURIComponent(reference)}/disconnect`, {
+        doing: `disconnect container ${containerId} from network ${reference}`,
+        body: { Container: containerId },
+        timeout: requestTimeout,
+      }),
+
     listImages: (signal) => fetchJson("GET", "/images/json", { doing: "list images", signal }),
     inspectImage: (reference, signal) =>
       fetchJson("GET", `/images/${encodePath(reference)}/json`, {

@@ -4,7 +4,7 @@
  * API's own JSON, narrowed to the fields that we read.
  */
 import type { Duplex } from "node:stream";
-import type { ContainerCreateOptions } from "dockerode";
+import type { ContainerCreateOptions, NetworkCreateOptions } from "dockerode";
 
 export interface Engine {
   info(signal?: AbortSignal): Promise<EngineInfo>;
@@ -30,6 +30,14 @@ export interface Engine {
   /** The streams of the container's own process; framed as an exec's, unless the container has a terminal. */
   attachContainer(id: string, streams: AttachStreams): Promise<Duplex>;
   resizeContainer(id: string, size: TerminalSize): Promise<void>;
+
+  createNetwork(options: NetworkCreateOptions): Promise<{ id: string }>;
+  /** By name or id. */
+  inspectNetwork(reference: string): Promise<NetworkInspect>;
+  removeNetwork(reference: string): Promise<void>;
+  /** Of a container that does not run: it gets these addresses, or any, when it is started. */
+  connectNetwork(reference: string, containerId: string, addresses: FixedAddresses): Promise<void>;
+  disconnectNetwork(reference: string, containerId: string): Promise<void>;
 
   listImages(signal?: AbortSignal): Promise<ImageSummary[]>;
   /** By id, unique id prefix, tag or digest. */
@@ -145,6 +153,23 @@ export interface MountInspect {
   Destination: string;
   RW: boolean;
   Propagation: string;
+}
+
+export interface NetworkInspect {
+  Id: string;
+  Name: string;
+  EnableIPv6: boolean;
+  IPAM: { Config: { Subnet: string }[] | null };
+  /** Only those that run, by their ids; addresses with the length of their range ("172.18.0.2/16"), or empty. */
+  Containers: Record<string, { IPv4Address: string; IPv6Address: string }> | null;
+  Options: Record<string, string> | null;
+  Labels: Record<string, string> | null;
+}
+
+/** Addresses that are not Docker's to choose; it takes them only in ranges that were not its to choose either. */
+export interface FixedAddresses {
+  IPv4Address?: string;
+  IPv6Address?: string;
 }
 
 export interface ExecOptions {

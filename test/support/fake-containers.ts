@@ -15,6 +15,7 @@ import type {
 } from "../../src/docker/engine.js";
 import { hasLabel, type FakeEvents } from "./fake-events.js";
 import type { FakeImages } from "./fake-images.js";
+import type { FakeNetworks } from "./fake-networks.js";
 import { refusal } from "./fake-refusal.js";
 
 /** Docker's "not yet". */
@@ -36,6 +37,7 @@ export class FakeContainers {
   constructor(
     directory: string,
     private readonly images: FakeImages,
+    private readonly networks: FakeNetworks,
     private readonly events: FakeEvents,
   ) {
     this.directory = directory;
@@ -109,6 +111,8 @@ export class FakeContainers {
       })),
       NetworkSettings: { Networks: null },
     });
+    const network = ownNetwork(options.HostConfig?.NetworkMode ?? "default");
+    if (network !== undefined) this.networks.created(id, network);
     this.#publish("create", id);
     return { id };
   }
@@ -129,6 +133,8 @@ export class FakeContainers {
       Object.assign(State, { ExitCode: 127, Error: message });
       throw refusal(400, message);
     }
+    const network = ownNetwork(HostConfig.NetworkMode);
+    if (network !== undefined) container.NetworkSettings = { Networks: this.networks.started(container) };
     const folder = this.folderOf(Id);
     container.ResolvConfPath =
       joined === undefined ? join(folder, "resolv.conf") : this.#find(joined).ResolvConfPath;
@@ -173,7 +179,10 @@ export class FakeContainers {
       ExitCode,
       FinishedAt: this.#now(),
     });
-    for (const network of Object.values(container.NetworkSettings.Networks ?? {})) network.IPAddress = "";
+    for (const network of Object.values(container.NetworkSettings.Networks ?? {})) {
+      Object.assign(network, { IPAddress: "", GlobalIPv6Address: "" });
+    }
+    this.networks.ended(container.Id);
     if (oomKilled) this.#publish("oom", container.Id);
     this.#publish("die", container.Id);
   }
@@ -203,6 +212,7 @@ export class FakeContainers {
     }
     if (State.Running) this.exit(Id, 137);
     this.#publish("destroy", Id);
+    this.networks.removed(Id);
     this.#all.delete(Id);
   }
 
@@ -251,6 +261,10 @@ const created = (): ContainerState => ({
 
 const joinedContainer = ({ NetworkMode }: HostConfigInspect): string | undefined =>
   /^container:(.+)$/.exec(NetworkMode)?.[1];
+
+/** The network that was made for containers; undefined for a mode that is always there. */
+const ownNetwork = (mode: string): string | undefined =>
+  /^(default|bridge|host|none|container:.*)?$/.test(mode) ? undefined : mode;
 
 const toHostConfig = (wanted: HostConfig = {}): HostConfigInspect => ({
   NetworkMode: wanted.NetworkMode ?? "default",

@@ -1,10 +1,10 @@
 /**
  * The engine port in memory. What Docker does is in the nouns beside this file; here is what can go wrong on
  * the way to it: failures, delays, and a daemon that is not there. A test that changes things behind the
- * server's back, as `docker stop` would, calls `containers` and `images` themselves.
+ * server's back, as `docker stop` would, calls `containers`, `networks` and `images` themselves.
  */
 import { mkdirSync } from "node:fs";
-import type { ContainerCreateOptions } from "dockerode";
+import type { ContainerCreateOptions, NetworkCreateOptions } from "dockerode";
 import type {
   Engine,
   EngineInfo,
@@ -12,6 +12,7 @@ import type {
   ExecOptions,
   TerminalSize,
   Filters,
+  FixedAddresses,
   ImageSource,
   PullProgress,
   RegistryAuth,
@@ -22,6 +23,7 @@ import { FakeEvents } from "./fake-events.js";
 import { FakeExecs } from "./fake-execs.js";
 import { FakeProcess } from "./fake-process.js";
 import { FakeImages } from "./fake-images.js";
+import { FakeNetworks } from "./fake-networks.js";
 import { unreachable } from "./fake-refusal.js";
 
 type Method = keyof Engine;
@@ -40,6 +42,7 @@ interface Hold extends Held {
 export class FakeEngine implements Engine {
   readonly images: FakeImages;
   readonly containers: FakeContainers;
+  readonly networks = new FakeNetworks();
   readonly execs = new FakeExecs();
   /** The containers' own processes, as those who attached see them, oldest first. */
   readonly attached: FakeProcess[] = [];
@@ -57,7 +60,7 @@ export class FakeEngine implements Engine {
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
     this.images = new FakeImages(this.#events);
-    this.containers = new FakeContainers(directory, this.images, this.#events);
+    this.containers = new FakeContainers(directory, this.images, this.networks, this.#events);
     this.facts = { ...engineInfo, DockerRootDir: directory };
   }
 
@@ -100,6 +103,7 @@ export class FakeEngine implements Engine {
     for (const name of this.containers.names) this.containers.remove(name, { force: true });
     this.containers.ghosts.clear();
     this.containers.ids.length = 0;
+    this.networks.clear();
     this.images.clear();
     this.execs.scripts.clear();
     this.execs.processes.length = 0;
@@ -137,6 +141,21 @@ export class FakeEngine implements Engine {
     this.#do("attachContainer", [id, streams], () => this.#attach(id));
   resizeContainer = (id: string, size: TerminalSize) =>
     this.#do("resizeContainer", [id, size], () => void this.containers.inspect(id));
+
+  createNetwork = (options: NetworkCreateOptions) =>
+    this.#do("createNetwork", [options], () => this.networks.create(options));
+  inspectNetwork = (reference: string) =>
+    this.#do("inspectNetwork", [reference], () => this.networks.inspect(reference));
+  removeNetwork = (reference: string) =>
+    this.#do("removeNetwork", [reference], () => this.networks.remove(reference));
+  connectNetwork = (reference: string, id: string, addresses: FixedAddresses) =>
+    this.#do("connectNetwork", [reference, id, addresses], () =>
+      this.networks.connect(reference, this.containers.inspect(id), addresses),
+    );
+  disconnectNetwork = (reference: string, id: string) =>
+    this.#do("disconnectNetwork", [reference, id], () =>
+      this.networks.disconnect(reference, this.containers.inspect(id)),
+    );
 
   listImages = (signal?: AbortSignal) => this.#do("listImages", [], () => this.images.list(), signal);
   inspectImage = (reference: string, signal?: AbortSignal) =>
