@@ -9,8 +9,6 @@ interface FakeNetwork {
   inspect: NetworkInspect;
   /** Ranges that were given, and not found by the daemon. */
   given: boolean;
-  /** The next address's last number; they go on, as Docker's do, and do not come back soon. */
-  next: number;
 }
 
 interface Connection {
@@ -70,7 +68,7 @@ export class FakeNetworks {
       Options: { ...Options },
       Labels: { ...Labels },
     };
-    this.#all.push({ inspect, given, next: 2 });
+    this.#all.push({ inspect, given });
     return { id: Id };
   }
 
@@ -117,8 +115,7 @@ export class FakeNetworks {
   started({ Id }: ContainerInspect): NonNullable<ContainerInspect["NetworkSettings"]["Networks"]> {
     const connection = this.#connections.get(Id);
     if (!connection) return {};
-    const network = this.#find(connection.network);
-    const { inspect } = network;
+    const { inspect } = this.#find(connection.network);
     const used = Object.values(inspect.Containers ?? {}).flatMap(({ IPv4Address, IPv6Address }) => [
       baseOf(IPv4Address),
       baseOf(IPv6Address),
@@ -128,10 +125,15 @@ export class FakeNetworks {
     const [v4 = "", v6 = ""] = [isIPv4, isIPv6].map((isOfFamily) =>
       subnetsOf(inspect).find((subnet) => isOfFamily(baseOf(subnet))),
     );
-    const last = network.next++;
-    const IPAddress = connection.fixed.IPv4Address ?? baseOf(v4).replace(/\d+$/, String(last));
+    // The lowest that is free, as Docker does it.
+    const free = (make: (last: number) => string): string => {
+      for (let last = 2; ; last++) if (!used.includes(make(last))) return make(last);
+    };
+    const IPAddress =
+      connection.fixed.IPv4Address ?? free((last) => baseOf(v4).replace(/\d+$/, String(last)));
     const GlobalIPv6Address =
-      connection.fixed.IPv6Address ?? (inspect.EnableIPv6 ? baseOf(v6) + last.toString(16) : "");
+      connection.fixed.IPv6Address ??
+      (inspect.EnableIPv6 ? free((last) => baseOf(v6) + last.toString(16)) : "");
     (inspect.Containers ??= {})[Id] = {
       IPv4Address: withLength(IPAddress, v4),
       IPv6Address: withLength(GlobalIPv6Address, v6),
