@@ -9,6 +9,8 @@ COPY src src
 RUN npm run build && npm prune --omit=dev
 
 FROM node:20-bookworm-slim
+# What CNI plugins call, and tc for the bridge.
+RUN apt-get update && apt-get install -y --no-install-recommends iptables iproute2 && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/dockershim
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules node_modules

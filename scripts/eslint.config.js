@@ -15,7 +15,7 @@ const mayImport = {
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
   images: ["docker"],
   inventory: ["docker", "kube"],
-  network: [],
+  network: ["docker", "kube"],
   logs: ["docker", "kube"],
   linux: ["host"],
   host: ["docker"],
@@ -28,6 +28,8 @@ const pureFiles = [
   "src/kube/*.ts",
   "src/linux/*.ts",
   "src/**/{to-docker,from-docker,spec,mounts,resources,security,auth,reference}.ts",
+  "src/network/{bandwidth,pod-cidr,port-mapping}.ts",
+  "src/network/cni/{conf,request,result}.ts",
   "src/config.ts",
 ];
 

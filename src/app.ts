@@ -18,7 +18,15 @@ import type { ContainerLogs } from "./logs/container-logs.js";
 import { CriLogs, logReports } from "./logs/cri-logs.js";
 import { dockerLogs } from "./logs/docker-logs.js";
 import { LogThread } from "./logs/log-thread.js";
-import { bridgeNetwork, cniNetwork } from "./network/pod-network.js";
+import { BridgeNetwork } from "./network/bridge/bridge-network.js";
+import { Chain } from "./network/cni/chain.js";
+import { CniNetwork } from "./network/cni/cni-network.js";
+import { ConfDirectory } from "./network/cni/conf-directory.js";
+import { NetworkNamespaces } from "./network/cni/netns.js";
+import { Plugins } from "./network/cni/plugins.js";
+import { PodCidrs } from "./network/cni/pod-cidrs.js";
+import { AttachmentRecords } from "./network/cni/records.js";
+import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
@@ -44,14 +52,17 @@ export async function startApp(
   const host = new Host(engine, log.child({ part: "host" }));
   const dialer = new PodDialer();
   const logs = makeLogs(config, host, log.child({ part: "logs" }));
+  const network = await makeNetworks(config, engine, host, log.child({ part: "network" }));
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
-    gone: (containerId) => void logs.gone(containerId),
-    complete: (ids) => void logs.keepOnly(ids),
+    gone: (id, kind) => void (kind === "container" ? logs.gone(id) : network.gone(id)),
+    complete: (ids) => {
+      void logs.keepOnly(ids);
+      void network.keepOnly(ids);
+    },
   });
-  const network = config.networkPlugin === "bridge" ? bridgeNetwork : cniNetwork;
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const containers = new Containers({
@@ -102,7 +113,7 @@ export async function startApp(
   inventory.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => inventory.close(), () => logs.close()];
+  const closers = [() => inventory.close(), () => network.close(), () => logs.close()];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };
@@ -124,6 +135,33 @@ export async function startApp(
     network: config.networkPlugin,
   });
   return { close: closeAll };
+}
+
+async function makeNetworks(config: Config, engine: Engine, host: Host, log: Log): Promise<PodNetworks> {
+  const { cni, podCidrs: given, bridgeMtu: mtu } = config;
+  const plugins = new Plugins({ directories: cni.binDirectories, timeoutMs: cni.timeout, log });
+  const chain = new Chain(plugins);
+  const negotiate = chain.negotiate.bind(chain);
+  const confs = new ConfDirectory({ directory: cni.confDirectory, negotiate, log });
+  const records = new AttachmentRecords(cni.cacheDirectory, log);
+  const podCidrs = new PodCidrs(join(config.rootDirectory, "pod-cidrs.json"), given, log);
+  await Promise.all([records.load(), podCidrs.load()]);
+  const networks = {
+    cni: new CniNetwork({
+      engine,
+      confs,
+      plugins,
+      chain,
+      records,
+      namespaces: new NetworkNamespaces(),
+      podCidrs,
+      engineId: async () => (await host.facts()).engineId,
+      collectsGarbage: config.networkPlugin === "cni",
+      log,
+    }),
+    bridge: new BridgeNetwork({ engine, podCidrs: given, mtu, log }),
+  };
+  return new PodNetworks(networks, config.networkPlugin, log);
 }
 
 function makeLogs(config: Config, host: Host, log: Log): ContainerLogs {

@@ -1,7 +1,9 @@
-/** Command line to settings (pure). The flag table here is the one that --help and README show. */
+/** Command line to settings (pure). */
 import { isIP } from "node:net";
-import { parseArgs } from "node:util";
+import { messageOf } from "./errors.js";
+import { flags, readFlags, UsageError } from "./flags.js";
 import { logLevels, type LogLevel } from "./log.js";
+import { parsePodCidrs } from "./network/pod-cidr.js";
 
 export interface Config {
   /** Path of the unix socket that we serve. */
@@ -11,6 +13,18 @@ export interface Config {
   rootDirectory: string;
   sandboxImage: string;
   networkPlugin: "cni" | "bridge";
+  /** At most one of IPv4 and one of IPv6, as "10.1.0.0/24". */
+  podCidrs: readonly string[];
+  /** Bytes; 0 is Docker's choice. */
+  bridgeMtu: number;
+  cni: {
+    confDirectory: string;
+    /** In the order of the search. */
+    binDirectories: readonly string[];
+    cacheDirectory: string;
+    /** Milliseconds that a plugin may take. */
+    timeout: number;
+  };
   /** Milliseconds. */
   imagePullProgressDeadline: number;
   /** Milliseconds. */
@@ -29,100 +43,15 @@ export interface Config {
   /** cri: files in CRI's format, written by us; docker: links to Docker's own. */
   containerLogFormat: "cri" | "docker";
   logLevel: LogLevel;
+  /** A sentence for each flag that was given and has no meaning here. */
+  ignoredFlags: readonly string[];
 }
 
 export type Command = { kind: "run"; config: Config } | { kind: "help" } | { kind: "version" };
 
-/** A command line that cannot be right; exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-interface Flag {
-  name: string;
-  /** Names that mean the same, from predecessors' unit files. */
-  aliases?: string[];
-  fallback: string;
-  help: string;
-}
-
-export const flags: Flag[] = [
-  {
-    name: "container-runtime-endpoint",
-    fallback: "unix:///var/run/dockershim.sock",
-    help: "the socket to serve, for the kubelet's flag of the same name",
-  },
-  { name: "docker-endpoint", fallback: "unix:///var/run/docker.sock", help: "the Docker Engine's socket" },
-  {
-    name: "root-directory",
-    aliases: ["cri-dockerd-root-directory"],
-    fallback: "/var/lib/dockershim",
-    help: "where this program keeps what Docker cannot",
-  },
-  {
-    name: "pod-infra-container-image",
-    fallback: "registry.k8s.io/pause:3.10",
-    help: "image of the process that holds a pod's namespaces; scripts/build-pause makes one without a registry",
-  },
-  {
-    name: "network-plugin",
-    fallback: "cni",
-    help: 'how pods get their network: "cni", or "bridge" (also "no-op" or empty) for Docker\'s own',
-  },
-  {
-    name: "image-pull-progress-deadline",
-    fallback: "1m",
-    help: "a pull without progress for this long is given up",
-  },
-  {
-    name: "runtime-request-timeout",
-    fallback: "2m",
-    help: "limit for one short call to the Docker Engine (not for pulls, stops and execs)",
-  },
-  {
-    name: "streaming-bind-addr",
-    fallback: "127.0.0.1:0",
-    help: "where exec, attach and port-forward are served: HOST, HOST:PORT or [IPV6]:PORT; port 0 is any free one",
-  },
-  {
-    name: "streaming-tls-cert-file",
-    fallback: "",
-    help: "PEM certificate; with the key, streaming is served over https",
-  },
-  { name: "streaming-tls-key-file", fallback: "", help: "PEM key of that certificate" },
-  {
-    name: "streaming-idle-timeout",
-    fallback: "4h",
-    help: "a streaming session without traffic for this long is ended; 0 for never",
-  },
-  {
-    name: "stream-creation-timeout",
-    fallback: "30s",
-    help: "how long a client may take to open the streams that its session needs",
-  },
-  {
-    name: "container-log-format",
-    fallback: "cri",
-    help: 'format of container logs: "cri", or "docker" for links to Docker\'s own files, as the predecessors made them',
-  },
-  { name: "log-level", fallback: "info", help: logLevels.join(", ") },
-];
-
-/** Predecessors' flags that mean something this program does not do yet. */
-const later = new Set([
-  "cni-bin-dir",
-  "cni-cache-dir",
-  "cni-conf-dir",
-  "hairpin-mode",
-  "ipv6-dual-stack",
-  "network-plugin-mtu",
-  "pod-cidr",
-  "runtime-cgroups",
-]);
-
 /** @throws UsageError naming the flag */
 export function parseCommand(argv: string[]): Command {
-  const values = readFlags(argv);
+  const { values, ignored } = readFlags(argv);
   if (values.has("help")) return { kind: "help" };
   if (values.has("version")) return { kind: "version" };
   const value = (name: string): string =>
@@ -136,6 +65,16 @@ export function parseCommand(argv: string[]): Command {
       rootDirectory: parseDirectory(value("root-directory"), "root-directory"),
       sandboxImage: nonEmpty(value("pod-infra-container-image"), "pod-infra-container-image"),
       networkPlugin: parseNetworkPlugin(value("network-plugin")),
+      podCidrs: parseCidrs(value("pod-cidr")),
+      bridgeMtu: parseMtu(value("network-plugin-mtu")),
+      cni: {
+        confDirectory: parseDirectory(value("cni-conf-dir"), "cni-conf-dir"),
+        binDirectories: value("cni-bin-dir")
+          .split(",")
+          .map((path) => parseDirectory(path, "cni-bin-dir")),
+        cacheDirectory: parseDirectory(value("cni-cache-dir"), "cni-cache-dir"),
+        timeout: duration("cni-timeout"),
+      },
       imagePullProgressDeadline: duration("image-pull-progress-deadline"),
       runtimeRequestTimeout: duration("runtime-request-timeout"),
       streaming: {
@@ -146,60 +85,9 @@ export function parseCommand(argv: string[]): Command {
       },
       containerLogFormat: parseLogFormat(value("container-log-format")),
       logLevel: parseLogLevel(value("log-level")),
+      ignoredFlags: ignored,
     }),
   };
-}
-
-export function helpText(): string {
-  const rows = flags.map(({ name, aliases = [], fallback, help }) => {
-    const also = aliases.map((alias) => `--${alias}`).join(", ");
-    return `  --${name}=${fallback}\n      ${help}${also ? ` (also ${also})` : ""}`;
-  });
-  return [
-    "dockershim: a Kubernetes container runtime (CRI) server on the Docker Engine",
-    "",
-    "usage: dockershim [--FLAG=VALUE ...]",
-    "",
-    ...rows,
-    "  --version\n      print the version and leave",
-    "  --help\n      print this and leave",
-    "",
-  ].join("\n");
-}
-
-function readFlags(argv: string[]): Map<string, string> {
-  const options = {
-    ...Object.fromEntries(
-      flags.flatMap(({ name, aliases = [] }) =>
-        [name, ...aliases].map((word) => [word, { type: "string" as const }]),
-      ),
-    ),
-    help: { type: "boolean" as const, short: "h" },
-    version: { type: "boolean" as const },
-  };
-  const { tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
-  const found = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === "positional")
-      throw new UsageError(`unexpected argument ${JSON.stringify(token.value)}`);
-    if (token.kind !== "option") continue;
-    if (later.has(token.name)) throw new UsageError(`--${token.name} is not supported yet`);
-    const flag = flags.find(({ name, aliases = [] }) => name === token.name || aliases.includes(token.name));
-    if (!flag && token.name !== "help" && token.name !== "version") {
-      throw new UsageError(`unknown flag ${token.rawName}`);
-    }
-    if (flag && token.value === undefined) throw new UsageError(`${token.rawName} needs a value`);
-    const name = flag?.name ?? token.name;
-    const value = token.value ?? "";
-    const before = found.get(name);
-    if (before !== undefined && before !== value) {
-      throw new UsageError(
-        `--${name} is given twice, as ${JSON.stringify(before)} and ${JSON.stringify(value)}`,
-      );
-    }
-    found.set(name, value);
-  }
-  return found;
 }
 
 function parseUnix(endpoint: string, flag: string): string {
@@ -223,10 +111,28 @@ function parseNetworkPlugin(value: string): Config["networkPlugin"] {
   if (value === "" || value === "no-op") return "bridge";
   if (value === "kubenet") {
     throw new UsageError(
-      "--network-plugin=kubenet is gone from Kubernetes: use bridge (Docker's own network) or cni",
+      "--network-plugin=kubenet is gone from Kubernetes: use bridge with --pod-cidr (Docker's own network) or cni",
     );
   }
   throw new UsageError(`--network-plugin=${value}: known are cni and bridge`);
+}
+
+function parseCidrs(text: string): string[] {
+  try {
+    return parsePodCidrs(text, "--pod-cidr");
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+}
+
+/** The kernel's limits for a bridge. */
+const mtuRange = [68, 65535] as const;
+
+function parseMtu(text: string): number {
+  const mtu = Number(text);
+  const [least, most] = mtuRange;
+  if (/^\d+$/.test(text) && (mtu === 0 || (mtu >= least && mtu <= most))) return mtu;
+  throw new UsageError(`--network-plugin-mtu=${text}: 0, or a number from ${least} to ${most} is needed`);
 }
 
 /** HOST, HOST:PORT, IPV6, [IPV6] or [IPV6]:PORT */

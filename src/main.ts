@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { startApp } from "./app.js";
-import { helpText, parseCommand, UsageError, type Command, type Config } from "./config.js";
+import { parseCommand, type Command, type Config } from "./config.js";
 import { messageOf } from "./errors.js";
+import { helpText, UsageError } from "./flags.js";
 import { makeLog } from "./log.js";
 
 const usageExit = 2;
@@ -35,6 +36,7 @@ else await run(command.config);
 
 async function run(config: Config): Promise<void> {
   const log = makeLog(config.logLevel);
+  for (const sentence of config.ignoredFlags) log.warn(sentence);
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     // From the start on: whoever ends us while we start gets an orderly end as well.
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);

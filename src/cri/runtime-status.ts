@@ -31,7 +31,7 @@ export async function toStatus(
     typeof facts === "string"
       ? { type: "RuntimeReady", status: false, reason: "DockerNotReachable", message: facts }
       : { type: "RuntimeReady", status: true };
-  const { ready, reason, message } = network.status();
+  const { ready, reason, message } = await network.status();
   return {
     status: { conditions: [runtime, { type: "NetworkReady", status: ready, reason, message }] },
     runtimeHandlers: typeof facts === "string" ? [] : toHandlers(facts),

@@ -7,6 +7,8 @@ import type { Log } from "../log.js";
 import { missingCapabilities, namesOf } from "./capabilities.js";
 
 export interface HostFacts {
+  /** What distinguishes this engine from all others. */
+  engineId: string;
   engineVersion: string;
   apiVersion: string;
   kernelVersion: string;
@@ -39,6 +41,8 @@ export interface ProcessFacts {
 export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: ProcessFacts): HostFacts {
   const security = (info.SecurityOptions ?? []).map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option);
   return {
+    // Docker up to 20.10 keeps its id in /etc/docker, where two daemons may share it.
+    engineId: `${info.ID} ${info.DockerRootDir}`,
     engineVersion: info.ServerVersion,
     apiVersion: version.ApiVersion,
     kernelVersion: info.KernelVersion,

@@ -32,8 +32,8 @@ export interface InventoryHooks {
   ended(sandboxId: string): void;
   /** A container as it has just been inspected; no read sees it before this has resolved. */
   seen(container: ContainerInspect): Promise<void>;
-  /** A container is no more, whoever removed it; also told of those whose removal was ours. */
-  gone(containerId: string): void;
+  /** A sandbox or container is no more, whoever removed it; also told of those whose removal was ours. */
+  gone(id: string, kind: Kind): void;
   /** All that there is, by id, when the view has become complete. */
   complete(ids: ReadonlySet<string>): void;
 }
@@ -253,7 +253,7 @@ export class Inventory {
     if (kind === "podsandbox" && (Action === "die" || Action === "destroy")) this.hooks.ended?.(Actor.ID);
     if (Action === "destroy") {
       this.forget(Actor.ID);
-      if (kind === "container") this.hooks.gone?.(Actor.ID);
+      this.hooks.gone?.(Actor.ID, kind);
       return;
     }
     this.touch(Actor.ID, kind);

@@ -22,9 +22,14 @@ export const toPodSandbox = (sandbox: ContainerInspect, defaultRuntime: string):
   runtimeHandler: runtimeHandlerOf(sandbox, defaultRuntime),
 });
 
-export const toPodSandboxStatus = (sandbox: ContainerInspect, defaultRuntime: string): PodSandboxStatus => ({
+/** @param addresses the pod's, the primary one first; none for a pod on the host's network */
+export const toPodSandboxStatus = (
+  sandbox: ContainerInspect,
+  addresses: string[],
+  defaultRuntime: string,
+): PodSandboxStatus => ({
   ...toPodSandbox(sandbox, defaultRuntime),
-  network: toNetworkStatus(sandbox),
+  network: toNetworkStatus(addresses),
   linux: { namespaces: { options: { ...fromHostConfig(sandbox.HostConfig), pid: sandboxPid(sandbox) } } },
 });
 
@@ -35,15 +40,8 @@ export const matchesFilter = (item: PodSandbox, filter: PodSandboxFilter__Output
     (!filter.state || filter.state.state === item.state) &&
     matchesLabels(item.labels ?? {}, filter.labelSelector));
 
-/** Every address of the pod, IPv4 before IPv6; nothing for a pod on the host's network. */
-function toNetworkStatus({ HostConfig, NetworkSettings }: ContainerInspect): PodSandboxNetworkStatus {
-  if (HostConfig.NetworkMode === "host") return {};
-  const networks = Object.values(NetworkSettings.Networks ?? {});
-  const [ip, ...more] = [
-    ...networks.map(({ IPAddress }) => IPAddress),
-    ...networks.map(({ GlobalIPv6Address }) => GlobalIPv6Address),
-  ].filter((address) => address !== "");
-  return { ip: ip ?? "", additionalIps: more.map((address) => ({ ip: address })) };
+function toNetworkStatus([ip, ...more]: string[]): PodSandboxNetworkStatus {
+  return ip === undefined ? {} : { ip, additionalIps: more.map((address) => ({ ip: address })) };
 }
 
 /** A pause container has its own pid namespace both for POD and for CONTAINER; POD is what it offers. */

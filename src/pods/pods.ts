@@ -51,20 +51,20 @@ export class Pods {
   }
 
   async #create(spec: SandboxSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, network, host, log } = this.deps;
-    const [facts, image] = await Promise.all([host.facts(), this.#ensureImage(signal)]);
+    const { engine, network, host, log } = this.deps;
+    const facts = await host.facts();
     checkRuntimeHandler(spec.runtimeHandler, facts);
-    const podNetwork = spec.namespaces.network === "POD" ? network.dockerMode() : "host";
+    const podNetwork = spec.namespaces.network === "POD" ? await network.plan(spec) : undefined;
+    const image = await this.#ensureImage(signal);
     const options = toSandboxOptions(spec, image, podNetwork, facts);
 
     return withRollback(log, async (undo) => {
       throwIfAborted(signal);
       const { id } = await createNamed(engine, options);
-      undo("remove the sandbox", async () => {
-        await engine.removeContainer(id, { force: true });
-        inventory.forget(id);
-      });
-      await this.#start(id, spec.dns && toResolvConf(spec.dns));
+      undo("remove the sandbox", () => this.#discard(id));
+      const pid = await this.#start(id, spec.dns && toResolvConf(spec.dns));
+      throwIfAborted(signal);
+      if (podNetwork) await network.setUp({ id, pid }, spec, signal);
       throwIfAborted(signal);
       return id;
     });
@@ -72,11 +72,21 @@ export class Pods {
 
   /** Starts a sandbox that something outside stopped; CRI's own words: "by external factors". */
   async start(id: string): Promise<void> {
-    const sandbox = await this.deps.inventory.get("podsandbox", id);
+    const { inventory, network, engine } = this.deps;
+    const sandbox = await inventory.get("podsandbox", id);
     if (sandbox.State.Running) return;
     // Docker writes a container's resolv.conf anew at every start; the pod keeps the DNS that it was run with.
     const { Id, ResolvConfPath } = sandbox;
-    await this.#start(Id, ResolvConfPath === "" ? undefined : await readFile(ResolvConfPath, "utf8"));
+    const resolvConf = ResolvConfPath === "" ? undefined : await readFile(ResolvConfPath, "utf8");
+    const connect = await network.restart(sandbox);
+    const pid = await this.#start(Id, resolvConf);
+    try {
+      await connect({ id: Id, pid });
+    } catch (error) {
+      // A sandbox without its network is not ready.
+      await engine.stopContainer(Id, sandboxGraceSeconds).finally(() => inventory.touch(Id, "podsandbox"));
+      throw error;
+    }
   }
 
   /** Ends every process of the pod. Idempotent, also for ids that never were. */
@@ -96,30 +106,55 @@ export class Pods {
     await removeContainer(engine, inventory, logs, sandbox);
   }
 
-  /** @param resolvConf undefined: the engine's own */
-  async #start(id: string, resolvConf: string | undefined): Promise<void> {
+  /**
+   * Takes back a sandbox that could not be made. What cannot be taken back of its network stays with the sandbox, which
+   * the client sees then and stops and removes in its time.
+   */
+  async #discard(id: string): Promise<void> {
+    const { engine, inventory, network } = this.deps;
+    try {
+      await network.tearDown(id);
+    } catch (error) {
+      await engine.stopContainer(id, sandboxGraceSeconds).finally(() => inventory.touch(id, "podsandbox"));
+      throw error;
+    }
+    await engine.removeContainer(id, { force: true });
+    inventory.forget(id);
+  }
+
+  /**
+   * @param resolvConf undefined: the engine's own
+   * @returns the pid of the sandbox's process
+   */
+  async #start(id: string, resolvConf: string | undefined): Promise<number> {
     const { engine, inventory } = this.deps;
     try {
       await engine.startContainer(id);
-      if (resolvConf === undefined) return;
-      const { ResolvConfPath } = await engine.inspectContainer(id);
+      const { ResolvConfPath, State } = await engine.inspectContainer(id);
+      if (resolvConf === undefined) return State.Pid;
       // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
       await writeFile(ResolvConfPath, resolvConf).catch((error: unknown) => {
         throw new CriError("internal", `the pod's DNS cannot be written: ${messageOf(error)}`, {
           cause: error,
         });
       });
+      return State.Pid;
     } finally {
       inventory.touch(id, "podsandbox");
     }
   }
 
   async #stop(sandbox: ContainerInspect): Promise<void> {
-    const { engine, inventory } = this.deps;
+    const { engine, inventory, network } = this.deps;
     // CRI: running containers of the sandbox are forcibly terminated.
     const containers = await inventory.containersOf(sandbox.Id);
     await Promise.all(containers.map((container) => terminate(engine, inventory, container, 0)));
-    await terminate(engine, inventory, sandbox, sandboxGraceSeconds);
+    try {
+      // While the sandbox is there, so that the plugins find all that they made.
+      await network.tearDown(sandbox.Id);
+    } finally {
+      await terminate(engine, inventory, sandbox, sandboxGraceSeconds);
+    }
   }
 
   async #ensureImage(signal: AbortSignal): Promise<ImageFacts> {

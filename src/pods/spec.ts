@@ -9,14 +9,7 @@ import { checkNamePart, type PodMetadata } from "../kube/names.js";
 import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
 import { selinuxOptions, toUser } from "../linux/security.js";
 import { parseLogDirectory } from "../logs/path.js";
-
-export interface PortMapping {
-  protocol: "tcp" | "udp" | "sctp";
-  containerPort: number;
-  /** 0: the port is only declared. */
-  hostPort: number;
-  hostIp: string;
-}
+import type { PortMapping } from "../network/port-mapping.js";
 
 export interface SandboxSpec {
   metadata: PodMetadata;

@@ -6,7 +6,9 @@ import type { ImageFacts } from "../images/images.js";
 import { markInherited, sandboxLabels } from "../kube/labels.js";
 import { sandboxName } from "../kube/names.js";
 import { clampOomScoreAdj, toCgroupParent } from "../linux/cgroup.js";
-import type { PortMapping, SandboxSpec } from "./spec.js";
+import type { SandboxNetwork } from "../network/pod-network.js";
+import type { PortMapping } from "../network/port-mapping.js";
+import type { SandboxSpec } from "./spec.js";
 
 /** The kernel should kill anything in the pod before the process that holds its namespaces. */
 const sandboxOomScoreAdj = -998;
@@ -14,26 +16,25 @@ const sandboxOomScoreAdj = -998;
 const sandboxCpuShares = 2;
 const shmBytes = 64 * 1024 * 1024;
 
-/** @param podNetwork Docker's network mode for pods that are not on the host's network */
+/** @param podNetwork that of a pod which is not on the host's network */
 export function toSandboxOptions(
   spec: SandboxSpec,
   image: ImageFacts,
-  podNetwork: string,
+  podNetwork: SandboxNetwork | undefined,
   host: HostFacts,
 ): ContainerCreateOptions & { name: string } {
-  const onHostNetwork = spec.namespaces.network === "NODE";
   return {
     name: sandboxName(spec.metadata),
     Image: image.id,
     Labels: markInherited(sandboxLabels(spec.labels, spec.annotations), image.labels),
-    ...(spec.hostname !== "" && !onHostNetwork ? { Hostname: spec.hostname } : {}),
+    ...(spec.hostname !== "" && podNetwork ? { Hostname: spec.hostname } : {}),
     ...(spec.user !== "" ? { User: spec.user } : {}),
-    ...(onHostNetwork ? {} : { ExposedPorts: toExposedPorts(spec.ports) }),
+    ...(podNetwork ? { ExposedPorts: toExposedPorts(podNetwork.ports) } : {}),
     HostConfig: {
-      NetworkMode: onHostNetwork ? "host" : podNetwork,
+      NetworkMode: podNetwork?.mode ?? "host",
       IpcMode: spec.namespaces.ipc === "NODE" ? "host" : "shareable",
       PidMode: spec.namespaces.pid === "NODE" ? "host" : "",
-      ...(onHostNetwork ? { UTSMode: "host" } : { PortBindings: toPortBindings(spec.ports) }),
+      ...(podNetwork ? { PortBindings: toPortBindings(podNetwork.ports) } : { UTSMode: "host" }),
       ...(spec.runtimeHandler !== "" ? { Runtime: spec.runtimeHandler } : {}),
       CgroupParent: toCgroupParent(spec.cgroupParent, host),
       CpuShares: sandboxCpuShares,

@@ -145,10 +145,13 @@ test("a pod without a sandbox image to be had is told of the flag and of the scr
   });
 });
 
-test("a pod that needs a network plugin is refused before anything is made, and host network runs", async (t) => {
-  const { engine, rpc: connect } = await startServer(t, { networkPlugin: "cni" });
+test("a pod without a CNI network to be attached to is refused before anything is made, and host network runs", async (t) => {
+  const { engine, config, rpc: connect } = await startServer(t, { networkPlugin: "cni" });
   const rpc = connect("v1");
-  await assert.rejects(runPod(rpc), { code: status.UNIMPLEMENTED, details: /--network-plugin=bridge/ });
+  await assert.rejects(runPod(rpc), {
+    code: status.FAILED_PRECONDITION,
+    details: new RegExp(`no CNI configuration.*${config.cni.confDirectory}`),
+  });
   assert.deepEqual(engine.containers.names, []);
   await runPod(rpc, { linux: { security_context: { namespace_options: { network: "NODE" } } } });
 });
@@ -342,7 +345,7 @@ for (const version of versions) {
     const [runtime, network] = (await conditions()) ?? [];
     assert.deepEqual([runtime?.type, runtime?.status], ["RuntimeReady", false]);
     assert.match(`${runtime?.reason} ${runtime?.message}`, /DockerNotReachable.*cannot reach/);
-    assert.deepEqual([network?.type, network?.status], ["NetworkReady", true]);
+    assert.deepEqual([network?.type, network?.status], ["NetworkReady", false]);
     engine.up();
     assert.equal((await conditions())?.[0]?.status, true);
   });

@@ -54,7 +54,7 @@ test("it serves without Docker, refuses a second process on its socket, and ends
     status.conditions.map(({ type, status: ready, reason }) => [type, ready, reason]),
     [
       ["RuntimeReady", false, "DockerNotReachable"],
-      ["NetworkReady", true, ""],
+      ["NetworkReady", false, "NetworkNotReady"],
     ],
   );
 

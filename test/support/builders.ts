@@ -142,6 +142,7 @@ export const imageFacts = (overrides: Partial<ImageFacts> = {}): ImageFacts => (
 
 /** An unrestricted host: cgroup v2 with the cgroupfs driver, no SELinux, AppArmor there. */
 export const hostFacts = (overrides: Partial<HostFacts> = {}): HostFacts => ({
+  engineId: "engine-1 /var/lib/docker",
   engineVersion: "28.5.1",
   apiVersion: "1.51",
   kernelVersion: "6.1.0",

@@ -45,11 +45,20 @@ export async function startNode(
     rootDirectory: join(directory, "root"),
     sandboxImage: "registry.k8s.io/pause:3.10",
     networkPlugin: "bridge",
+    podCidrs: [],
+    bridgeMtu: 0,
+    cni: {
+      confDirectory: join(directory, "net.d"),
+      binDirectories: ["/usr/lib/cni"],
+      cacheDirectory: join(directory, "cni"),
+      timeout: 60_000,
+    },
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 60_000,
     streaming: streamingDefaults,
     containerLogFormat: "cri",
     logLevel: "error",
+    ignoredFlags: [],
     ...overrides,
   };
   const app = await serve(config);
@@ -82,6 +91,16 @@ export async function startNode(
     made.add(pod_sandbox_id);
     return pod_sandbox_id;
   };
+  const podStatus = async (pod: string): Promise<Reply> =>
+    (await runtime("PodSandboxStatus", { pod_sandbox_id: pod })).status;
+  /** As a kubelet does it. */
+  const removePod = async (pod: string): Promise<void> => {
+    await runtime("StopPodSandbox", { pod_sandbox_id: pod });
+    await runtime("RemovePodSandbox", { pod_sandbox_id: pod });
+  };
+  const removeAllPods = async (): Promise<void> => {
+    for (const { id } of (await runtime("ListPodSandbox", {})).items) await removePod(id);
+  };
   const create = async (pod: string, config: Reply, fields: object): Promise<string> => {
     const request = {
       pod_sandbox_id: pod,
@@ -109,13 +128,33 @@ export async function startNode(
     const reply = await runtime("ExecSync", { container_id: container, cmd, timeout: String(timeout) });
     return { exit: reply.exit_code, out: String(reply.stdout), err: String(reply.stderr) };
   };
-  const close = async (): Promise<void> => {
-    for (const id of made) await runtime("RemovePodSandbox", { pod_sandbox_id: id }).catch(() => undefined);
+  /** The server ends; its pods stay, and what it wrote elsewhere than into its own directory. */
+  const leave = async (): Promise<void> => {
     client.close();
     await app.close();
     await rm(directory, { recursive: true, force: true });
   };
-  return { directory, config, runtime, image, podConfig, runPod, create, start, status, exec, close };
+  const close = async (): Promise<void> => {
+    for (const id of made) await runtime("RemovePodSandbox", { pod_sandbox_id: id }).catch(() => undefined);
+    await leave();
+  };
+  return {
+    directory,
+    config,
+    runtime,
+    image,
+    podConfig,
+    runPod,
+    podStatus,
+    removePod,
+    removeAllPods,
+    create,
+    start,
+    status,
+    exec,
+    leave,
+    close,
+  };
 }
 
 /** The gRPC status name's number, for assert.rejects. */

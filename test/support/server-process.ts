@@ -57,6 +57,10 @@ const flagsOf = (config: Config): string[] => [
   `--root-directory=${config.rootDirectory}`,
   `--pod-infra-container-image=${config.sandboxImage}`,
   `--network-plugin=${config.networkPlugin}`,
+  `--cni-conf-dir=${config.cni.confDirectory}`,
+  `--cni-bin-dir=${config.cni.binDirectories.join(",")}`,
+  `--cni-timeout=${config.cni.timeout}ms`,
+  `--cni-cache-dir=${config.cni.cacheDirectory}`,
   `--container-log-format=${config.containerLogFormat}`,
   // Whether it serves is seen in its log.
   "--log-level=info",

@@ -154,11 +154,20 @@ export async function startServer(
     rootDirectory: join(directory, "root"),
     sandboxImage,
     networkPlugin: "bridge",
+    podCidrs: [],
+    bridgeMtu: 0,
+    cni: {
+      confDirectory: join(directory, "net.d"),
+      binDirectories: ["/usr/lib/cni"],
+      cacheDirectory: join(directory, "cni"),
+      timeout: 60_000,
+    },
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 120_000,
     streaming: streamingDefaults,
     containerLogFormat: "cri",
     logLevel: "debug",
+    ignoredFlags: [],
     ...overrides,
   };
   const book = new LogBook();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { flags, helpText, parseCommand, UsageError, type Config } from "../../src/config.js";
+import { parseCommand, type Config } from "../../src/config.js";
+import { flags, helpText, UsageError } from "../../src/flags.js";
 
 function configOf(...argv: string[]): Config {
   const command = parseCommand(argv);
@@ -15,6 +16,14 @@ test("without flags the server runs with Kubernetes' usual places", () => {
     rootDirectory: "/var/lib/dockershim",
     sandboxImage: "registry.k8s.io/pause:3.10",
     networkPlugin: "cni",
+    podCidrs: [],
+    bridgeMtu: 0,
+    cni: {
+      confDirectory: "/etc/cni/net.d",
+      binDirectories: ["/opt/cni/bin", "/usr/lib/cni"],
+      cacheDirectory: "/var/lib/cni/cache",
+      timeout: 120_000,
+    },
     imagePullProgressDeadline: 60_000,
     runtimeRequestTimeout: 120_000,
     streaming: {
@@ -26,6 +35,7 @@ test("without flags the server runs with Kubernetes' usual places", () => {
     },
     containerLogFormat: "cri",
     logLevel: "info",
+    ignoredFlags: [],
   });
 });
 
@@ -40,6 +50,10 @@ for (const [argument, setting] of [
   ["--network-plugin=bridge", { networkPlugin: "bridge" }],
   ["--network-plugin=no-op", { networkPlugin: "bridge" }],
   ["--network-plugin=", { networkPlugin: "bridge" }],
+  ["--pod-cidr=10.1.0.0/24", { podCidrs: ["10.1.0.0/24"] }],
+  ["--pod-cidr=10.1.0.0/24, fd00::/64", { podCidrs: ["10.1.0.0/24", "fd00::/64"] }],
+  ["--pod-cidr=", { podCidrs: [] }],
+  ["--network-plugin-mtu=1400", { bridgeMtu: 1400 }],
   ["--image-pull-progress-deadline=90s", { imagePullProgressDeadline: 90_000 }],
   ["--image-pull-progress-deadline=1m30s", { imagePullProgressDeadline: 90_000 }],
   ["--image-pull-progress-deadline=1.5h", { imagePullProgressDeadline: 5_400_000 }],
@@ -97,6 +111,21 @@ const wrong: [string[], string][] = [
   [["--pod-infra-container-image="], "--pod-infra-container-image is empty"],
   [["--network-plugin=flannel"], "--network-plugin=flannel: known are cni and bridge"],
   [["--network-plugin=kubenet"], "--network-plugin=kubenet is gone from Kubernetes: use bridge"],
+  [["--pod-cidr=10.1.0.0"], '--pod-cidr "10.1.0.0" is not an address range'],
+  [["--pod-cidr=10.1.0.0/33"], '--pod-cidr "10.1.0.0/33" is not an address range'],
+  [
+    ["--pod-cidr=fd00::/64,fd01::/64"],
+    '--pod-cidr "fd00::/64,fd01::/64" has more than one range of the same',
+  ],
+  ...["-1", "67", "65536", "1500x", ""].map((text): [string[], string] => [
+    [`--network-plugin-mtu=${text}`],
+    `--network-plugin-mtu=${text}: 0, or a number from 68 to 65535 is needed`,
+  ]),
+  [["--cni-conf-dir=net.d"], "--cni-conf-dir=net.d: an absolute path is needed"],
+  [["--cni-bin-dir=/a,b"], "--cni-bin-dir=b: an absolute path is needed"],
+  [["--cni-bin-dir="], "--cni-bin-dir=: an absolute path is needed"],
+  [["--cni-cache-dir=x"], "--cni-cache-dir=x: an absolute path is needed"],
+  [["--cni-timeout=0s"], "--cni-timeout=0s: a duration like 90s or 1m30s is needed"],
   [["--log-level=trace"], "--log-level=trace: known are error, warn, info, debug"],
   ...["", "0", "0s", "10", "-1s", "1d", "s", "1m ", "1 m", "1ms2", "1e3s", "1.s"].map(
     (text): [string[], string] => [
@@ -131,6 +160,37 @@ for (const [argv, start] of wrong) {
   });
 }
 
+test("CNI's places and time limit can be chosen", () => {
+  const { cni } = configOf(
+    "--cni-conf-dir=/net.d",
+    "--cni-bin-dir=/a,/b",
+    "--cni-cache-dir=/cache",
+    "--cni-timeout=5s",
+  );
+  const wanted = {
+    confDirectory: "/net.d",
+    binDirectories: ["/a", "/b"],
+    cacheDirectory: "/cache",
+    timeout: 5000,
+  };
+  assert.deepEqual(cni, wanted);
+});
+
+for (const flag of [
+  "--hairpin-mode=hairpin-veth",
+  "--ipv6-dual-stack",
+  "--ipv6-dual-stack=true",
+  "--runtime-cgroups=/x",
+]) {
+  test(`${flag}, which predecessors had, is ignored with a reason`, () => {
+    const { ignoredFlags, ...config } = configOf(flag);
+    const { ignoredFlags: _, ...plain } = configOf();
+    assert.deepEqual(config, plain);
+    assert.equal(ignoredFlags.length, 1);
+    assert.match(ignoredFlags[0] ?? "", new RegExp(`^${flag.split("=")[0]} is ignored: .{20}`));
+  });
+}
+
 for (const [address, wanted] of [
   ["127.0.0.1", { host: "127.0.0.1", port: 0 }],
   ["10.0.0.1:10010", { host: "10.0.0.1", port: 10010 }],
@@ -160,24 +220,6 @@ test("streaming has its times and its certificate from flags", () => {
     creationTimeout: 5_000,
   });
 });
-
-for (const flag of [
-  "cni-bin-dir=/opt/cni/bin",
-  "cni-cache-dir=/var/lib/cni",
-  "cni-conf-dir=/etc/cni/net.d",
-  "hairpin-mode=none",
-  "ipv6-dual-stack",
-  "network-plugin-mtu=1500",
-  "pod-cidr=10.0.0.0/16",
-  "runtime-cgroups=/x",
-]) {
-  test(`cri-dockerd's --${flag} is refused as not supported yet, rather than ignored`, () => {
-    assert.throws(() => parseCommand([`--${flag}`]), {
-      name: "UsageError",
-      message: `--${flag.split("=")[0]} is not supported yet`,
-    });
-  });
-}
 
 for (const [argv, kind] of [
   [["--help"], "help"],

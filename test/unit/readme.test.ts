@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { flags } from "../../src/config.js";
+import { flags } from "../../src/flags.js";
 
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const source = (name: string): string => readFileSync(new URL(`../../src/${name}`, import.meta.url), "utf8");

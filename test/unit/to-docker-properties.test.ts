@@ -35,8 +35,11 @@ const sandbox = kindOf({
     host: generate.host(),
     handler: generate.pick(["", "kata"]),
   }),
-  make: ({ config, host, handler }) =>
-    toSandboxOptions(parseSandboxConfig(config, handler), imageFacts(), "bridge", host),
+  make: ({ config, host, handler }) => {
+    const spec = parseSandboxConfig(config, handler);
+    const network = spec.namespaces.network === "POD" ? { mode: "pods", ports: spec.ports } : undefined;
+    return toSandboxOptions(spec, imageFacts(), network, host);
+  },
 });
 
 const container = kindOf({

@@ -28,7 +28,7 @@ for (const [title, info, expected] of [
   [
     "live restore and a data directory of its own",
     { LiveRestoreEnabled: true, DockerRootDir: "/data" },
-    { liveRestore: true, rootDirectory: "/data" },
+    { engineId: "engine-1 /data", liveRestore: true, rootDirectory: "/data" },
   ],
 ] as [string, Partial<EngineInfo>, Partial<HostFacts>][]) {
   test(`an engine with ${title} is recognised`, () => assert.deepEqual(facts(info), hostFacts(expected)));

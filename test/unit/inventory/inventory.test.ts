@@ -14,8 +14,8 @@ const stopped = { Running: false, Status: "exited" };
 function follow(t: TestContext, ...containers: Parameters<typeof sandboxInspect>[0][]) {
   const engine = new ScriptedEngine(...(containers as (typeof pod)[]));
   const log = recordingLog();
-  const gone: string[] = [];
-  const inventory = new Inventory(engine, log, { gone: (id) => void gone.push(id) });
+  const gone: [string, string][] = [];
+  const inventory = new Inventory(engine, log, { gone: (...what) => void gone.push(what) });
   t.after(() => inventory.close());
   inventory.start();
   return { engine, inventory, log, gone };
@@ -142,13 +142,17 @@ test("a container that Docker says is destroyed is gone, without another look", 
   assert.equal(engine.looks(app.Id), 1);
 });
 
-test("whoever removes a container, its end is told; a pod's is not a container's", async (t) => {
+test("whoever removes a container or a pod, its end is told", async (t) => {
   const { engine, inventory, gone } = follow(t, pod, app, sidecar);
   await inventory.ready();
   // Ours: Docker's word comes after it.
   inventory.forget(sidecar.Id);
   for (const { Id } of [pod, app, sidecar]) await engine.tell("destroy", Id);
-  assert.deepEqual(gone, [app.Id, sidecar.Id]);
+  assert.deepEqual(gone, [
+    [pod.Id, "podsandbox"],
+    [app.Id, "container"],
+    [sidecar.Id, "container"],
+  ]);
 });
 
 test("a container that is destroyed while it is looked at is not shown as one that is there", async (t) => {

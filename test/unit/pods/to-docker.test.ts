@@ -2,13 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodSandboxConfig } from "../../../src/generated/runtime/v1/PodSandboxConfig.js";
 import type { HostFacts } from "../../../src/host/facts.js";
+import type { SandboxNetwork } from "../../../src/network/pod-network.js";
 import { parseSandboxConfig } from "../../../src/pods/spec.js";
 import { toResolvConf, toSandboxOptions } from "../../../src/pods/to-docker.js";
 import { hostFacts, imageFacts, imageId, podSandboxConfig } from "../../support/builders.js";
 
 const image = imageFacts();
-const options = (config: PodSandboxConfig, host: Partial<HostFacts> = {}, handler = "", network = "bridge") =>
-  toSandboxOptions(parseSandboxConfig(podSandboxConfig(config), handler), image, network, hostFacts(host));
+const options = (
+  config: PodSandboxConfig,
+  host: Partial<HostFacts> = {},
+  handler = "",
+  network?: SandboxNetwork,
+) => {
+  const spec = parseSandboxConfig(podSandboxConfig(config), handler);
+  const docker = { mode: "pods", ports: spec.ports };
+  const podNetwork = spec.namespaces.network === "POD" ? (network ?? docker) : undefined;
+  return toSandboxOptions(spec, image, podNetwork, hostFacts(host));
+};
 const onHost: PodSandboxConfig = {
   linux: { securityContext: { namespaceOptions: { network: "NODE", pid: "NODE", ipc: "NODE" } } },
 };
@@ -20,7 +30,7 @@ test("a plain pod is a pause container like the predecessors'", () => {
     Labels: { "io.kubernetes.docker.type": "podsandbox", "io.kubernetes.container.name": "POD" },
     ExposedPorts: {},
     HostConfig: {
-      NetworkMode: "bridge",
+      NetworkMode: "pods",
       IpcMode: "shareable",
       PidMode: "",
       PortBindings: {},
@@ -59,8 +69,10 @@ test("a pod can see the node's processes and its shared memory", () => {
 test("a pod's own host name is Docker's", () =>
   assert.equal(options({ hostname: "web-0" }).Hostname, "web-0"));
 
-test("a network plugin's pod starts without a network of Docker's", () => {
-  assert.equal(options({}, {}, "", "none").HostConfig?.NetworkMode, "none");
+test("a network plugin's pod starts without a network of Docker's, and its host ports are not Docker's", () => {
+  const config = { portMappings: [{ containerPort: 80, hostPort: 8080 }] };
+  const { ExposedPorts, HostConfig } = options(config, {}, "", { mode: "none", ports: [] });
+  assert.deepEqual([HostConfig?.NetworkMode, HostConfig?.PortBindings, ExposedPorts], ["none", {}, {}]);
 });
 
 test("ports are published where a host port is given, and only declared otherwise", () => {
