@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { Containers } from "./containers/containers.js";
+import { ExtraResourcesStore } from "./containers/extra-resources.js";
+import { Kernel } from "./containers/kernel.js";
 import { killSession, signalSession } from "./containers/process-session.js";
 import { imageService } from "./cri/image-service.js";
 import { runtimeService } from "./cri/runtime-service.js";
@@ -52,15 +54,24 @@ export async function startApp(
   const host = new Host(engine, log.child({ part: "host" }));
   const dialer = new PodDialer();
   const logs = makeLogs(config, host, log.child({ part: "logs" }));
+  const extras = new ExtraResourcesStore(
+    join(config.rootDirectory, "resources"),
+    log.child({ part: "containers" }),
+  );
+  await extras.load();
   const network = await makeNetworks(config, engine, host, log.child({ part: "network" }));
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
-    gone: (id, kind) => void (kind === "container" ? logs.gone(id) : network.gone(id)),
+    gone: (id, kind) => {
+      if (kind === "podsandbox") void network.gone(id);
+      else void Promise.all([logs.gone(id), extras.gone(id)]);
+    },
     complete: (ids) => {
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
+      void extras.keepOnly(ids);
     },
   });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
@@ -71,6 +82,8 @@ export async function startApp(
     images,
     host,
     logs,
+    extras,
+    kernel: new Kernel(),
     log: log.child({ part: "containers" }),
   });
   const pods = new Pods({
@@ -100,6 +113,7 @@ export async function startApp(
   const domain = {
     pods,
     containers,
+    extras,
     images,
     inventory,
     network,

@@ -1,17 +1,22 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import type { Engine } from "../docker/engine.js";
+import type { ContainerInspect, Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
+import type { LinuxContainerResources__Output } from "../generated/runtime/v1/LinuxContainerResources.js";
 import type { HostFacts } from "../host/facts.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
+import { toCgroupFiles } from "../linux/cgroup-files.js";
 import type { Profile } from "../linux/security.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
+import type { ExtraResourcesStore } from "./extra-resources.js";
+import type { Kernel } from "./kernel.js";
 import type { Mount } from "./mounts.js";
+import { toExtra, toUpdate } from "./resources.js";
 import { requireRunning } from "./running.js";
 import type { ContainerSpec } from "./spec.js";
 import { toContainerOptions } from "./to-docker.js";
@@ -22,6 +27,8 @@ export interface ContainersDependencies {
   images: Pick<Images, "get">;
   host: { facts(): Promise<HostFacts> };
   logs: ContainerLogs;
+  extras: ExtraResourcesStore;
+  kernel: Kernel;
   log: Log;
 }
 
@@ -30,7 +37,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, logs, log } = this.deps;
+    const { engine, inventory, images, host, logs, extras, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -46,12 +53,19 @@ export class Containers {
       readSeccomp(profile),
     ]);
     const options = toContainerOptions(spec, sandbox, image, facts, { seccomp, logDriver: logs.driver });
+    const made = options.HostConfig?.OomScoreAdj ?? 0;
+    const extra = spec.resources && toExtra(spec.resources, undefined, made, facts);
+    if (extra) toCgroupFiles(extra, facts);
 
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));
       throwIfAborted(signal);
       const { id } = await createNamed(engine, options);
       undo("remove the container", () => engine.removeContainer(id, { force: true }));
+      if (extra) {
+        undo("forget its resources", () => extras.gone(id));
+        await extras.save(id, extra);
+      }
       throwIfAborted(signal);
       inventory.touch(id, "container");
       return id;
@@ -64,9 +78,35 @@ export class Containers {
     try {
       await logs.prepare(container);
       await engine.startContainer(container.Id);
-      await logs.started(await engine.inspectContainer(container.Id));
+      const started = await engine.inspectContainer(container.Id);
+      await this.#limit(started);
+      await logs.started(started);
     } finally {
       inventory.touch(container.Id, "container");
+    }
+  }
+
+  /**
+   * Changes limits, of a container that runs at once (in-place resize, KEP-1287). What is zero stays.
+   * @throws CriError; what the engine or the kernel refuses may have been changed in part, and can be asked again
+   */
+  async update(id: string, resources: LinuxContainerResources__Output): Promise<void> {
+    const { engine, inventory, host, extras, kernel } = this.deps;
+    const [container, facts] = await Promise.all([inventory.get("container", id), host.facts()]);
+    const { Id, State, HostConfig } = container;
+    const update = toUpdate(resources);
+    const files = toCgroupFiles(resources, facts);
+    const extra = toExtra(resources, extras.get(Id), HostConfig.OomScoreAdj, facts);
+    try {
+      if (Object.keys(update).length > 0) await engine.updateContainer(Id, update);
+      if (State.Running) {
+        await kernel.writeCgroupFiles(State.Pid, files, facts);
+        const score = extra?.oomScoreAdj ?? HostConfig.OomScoreAdj;
+        if (resources.oomScoreAdj !== "0") await kernel.setOomScoreAdj(State.Pid, score, facts);
+      }
+      if (extra) await extras.save(Id, extra);
+    } finally {
+      inventory.touch(Id, "container");
     }
   }
 
@@ -117,6 +157,21 @@ export class Containers {
       if ((await this.#running(id)).State.Paused !== wanted) throw error;
     } finally {
       inventory.touch(Id, "container");
+    }
+  }
+
+  /** Docker starts a process at once, so what it cannot limit is limited a moment later. */
+  async #limit({ Id, State }: ContainerInspect): Promise<void> {
+    const { engine, host, extras, kernel } = this.deps;
+    const extra = extras.get(Id);
+    if (!extra || !State.Running) return;
+    const facts = await host.facts();
+    try {
+      await kernel.writeCgroupFiles(State.Pid, toCgroupFiles(extra, facts), facts);
+      if (extra.oomScoreAdj !== undefined) await kernel.setOomScoreAdj(State.Pid, extra.oomScoreAdj, facts);
+    } catch (error) {
+      await engine.stopContainer(Id, 0);
+      throw error;
     }
   }
 

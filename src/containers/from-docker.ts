@@ -9,6 +9,7 @@ import { matchesLabels } from "../kube/filter.js";
 import { fromLabels, logPathLabel, sandboxIdLabel } from "../kube/labels.js";
 import { parseContainerName } from "../kube/names.js";
 import { fromDockerSignal } from "../linux/signals.js";
+import type { ExtraResources } from "./extra-resources.js";
 import { fromDockerMount } from "./mounts.js";
 import { fromHostConfig } from "./resources.js";
 
@@ -28,6 +29,7 @@ export const toContainer = (container: ContainerInspect): Container => ({
 export function toContainerStatus(
   container: ContainerInspect,
   image: ImageInspect | undefined,
+  extra?: ExtraResources,
 ): ContainerStatus {
   const { podSandboxId: _, ...summary } = toContainer(container);
   const name = image?.RepoTags?.[0] ?? image?.RepoDigests?.[0] ?? container.Config.Image;
@@ -37,7 +39,7 @@ export function toContainerStatus(
     image: { image: name },
     mounts: container.Mounts.map(fromDockerMount),
     logPath: container.Config.Labels[logPathLabel] ?? "",
-    resources: { linux: fromHostConfig(container.HostConfig) },
+    resources: { linux: fromHostConfig(container.HostConfig, extra) },
     stopSignal: fromDockerSignal(container.Config.StopSignal),
   };
 }

@@ -1,6 +1,6 @@
 /** CPU, memory and their kin, from CRI to Docker and back (pure). */
 import type { HostConfig } from "dockerode";
-import type { HostConfigInspect } from "../docker/engine.js";
+import type { ContainerUpdate, HostConfigInspect } from "../docker/engine.js";
 import { CriError } from "../errors.js";
 import type {
   LinuxContainerResources,
@@ -8,15 +8,12 @@ import type {
 } from "../generated/runtime/v1/LinuxContainerResources.js";
 import type { HostFacts } from "../host/facts.js";
 import { clampOomScoreAdj } from "../linux/cgroup.js";
+import { checkCgroupLimits } from "../linux/cgroup-files.js";
+import type { ExtraResources } from "./extra-resources.js";
 
-/** Names what Docker's API cannot express or what can never be right. */
+/** @throws CriError invalid for what can never be right */
 export function checkResources(resources: LinuxContainerResources__Output, field: string): void {
-  const huge = resources.hugepageLimits.find(({ limit }) => limit !== "0");
-  if (huge)
-    throw new CriError("unimplemented", `${field}.hugepage_limits (${huge.pageSize}) are not supported yet`);
-  if (Object.keys(resources.unified).length > 0) {
-    throw new CriError("unimplemented", `${field}.unified is not supported yet`);
-  }
+  checkCgroupLimits(resources, field);
   for (const [name, value] of Object.entries({
     cpu_period: resources.cpuPeriod,
     cpu_shares: resources.cpuShares,
@@ -46,7 +43,53 @@ export function toResources(
   };
 }
 
-export const fromHostConfig = (config: HostConfigInspect): LinuxContainerResources => ({
+/** A change of a container that is there; zero leaves what it is. */
+export function toUpdate(resources: LinuxContainerResources__Output): ContainerUpdate {
+  const memory = Number(resources.memoryLimitInBytes);
+  const wanted = {
+    CpuShares: Number(resources.cpuShares),
+    CpuQuota: Number(resources.cpuQuota),
+    CpuPeriod: Number(resources.cpuPeriod),
+    CpusetCpus: resources.cpusetCpus,
+    CpusetMems: resources.cpusetMems,
+    Memory: memory,
+    MemorySwap: Number(resources.memorySwapLimitInBytes) || memory,
+  };
+  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== 0 && value !== ""));
+}
+
+/**
+ * What a container has beyond what Docker holds, after a change; undefined for nothing.
+ * @param before what it had
+ * @param oomScoreAdj Docker's own, from when the container was made
+ */
+export function toExtra(
+  resources: LinuxContainerResources__Output,
+  before: ExtraResources | undefined,
+  oomScoreAdj: number,
+  host: Pick<HostFacts, "minOomScoreAdj">,
+): ExtraResources | undefined {
+  const sizes = new Map((before?.hugepageLimits ?? []).map(({ pageSize, limit }) => [pageSize, limit]));
+  for (const { pageSize, limit } of resources.hugepageLimits) sizes.set(pageSize, limit);
+  const wanted =
+    resources.oomScoreAdj === "0"
+      ? (before?.oomScoreAdj ?? oomScoreAdj)
+      : clampOomScoreAdj(Number(resources.oomScoreAdj), host);
+  const extra: ExtraResources = {
+    unified: { ...before?.unified, ...resources.unified },
+    hugepageLimits: [...sizes].map(([pageSize, limit]) => ({ pageSize, limit })),
+    oomScoreAdj: wanted === oomScoreAdj ? undefined : wanted,
+  };
+  const isNothing =
+    Object.keys(extra.unified).length + extra.hugepageLimits.length === 0 && wanted === oomScoreAdj;
+  return isNothing && !before ? undefined : extra;
+}
+
+/** @param extra what Docker does not know */
+export const fromHostConfig = (
+  config: HostConfigInspect,
+  extra?: ExtraResources,
+): LinuxContainerResources => ({
   cpuShares: config.CpuShares,
   cpuQuota: config.CpuQuota,
   cpuPeriod: config.CpuPeriod,
@@ -54,5 +97,7 @@ export const fromHostConfig = (config: HostConfigInspect): LinuxContainerResourc
   cpusetMems: config.CpusetMems,
   memoryLimitInBytes: config.Memory,
   memorySwapLimitInBytes: config.MemorySwap,
-  oomScoreAdj: config.OomScoreAdj,
+  oomScoreAdj: extra?.oomScoreAdj ?? config.OomScoreAdj,
+  unified: extra?.unified ?? {},
+  hugepageLimits: extra?.hugepageLimits ?? [],
 });

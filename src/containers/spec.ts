@@ -42,6 +42,8 @@ export interface ContainerSpec {
   env: string[];
   mounts: Mount[];
   devices: Device__Output[];
+  /** CDI names, as "vendor.com/gpu=0". */
+  cdiDevices: string[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
   /** Absolute; empty when no log is wanted. */
@@ -69,9 +71,6 @@ export function parseContainerConfig(
   if (typeof config.stopSignal !== "string") {
     throw new CriError("invalid", `config.stop_signal ${String(config.stopSignal)} is unknown`);
   }
-  if (config.CDIDevices.length > 0) {
-    throw new CriError("unimplemented", "config.CDI_devices are not supported yet");
-  }
   const logDirectory = parseLogDirectory(sandboxConfig.logDirectory, "sandbox_config.log_directory");
   if (config.linux?.resources) checkResources(config.linux.resources, "config.linux.resources");
   return {
@@ -83,6 +82,9 @@ export function parseContainerConfig(
     env: config.envs.map((env, index) => parseEnv(env, `config.envs[${index}]`)),
     mounts: config.mounts.map((mount, index) => parseMount(mount, `config.mounts[${index}]`)),
     devices: config.devices.map((device, index) => parseDevice(device, `config.devices[${index}]`)),
+    cdiDevices: config.CDIDevices.map(({ name }, index) =>
+      parseCdiName(name, `config.CDI_devices[${index}]`),
+    ),
     labels: config.labels,
     annotations: config.annotations,
     logPath: toLogPath(logDirectory, config.logPath),
@@ -116,6 +118,15 @@ function parseDevice(device: Device__Output, field: string): Device__Output {
     );
   }
   return device;
+}
+
+/** vendor/class=device, as the Container Device Interface names devices. */
+function parseCdiName(name: string, field: string): string {
+  if (/^[a-zA-Z][\w.-]*\/[a-zA-Z][\w.-]*=[a-zA-Z0-9][\w.:-]*$/.test(name)) return name;
+  throw new CriError(
+    "invalid",
+    `${field}.name ${JSON.stringify(name)} is no CDI device, as vendor.com/class=name`,
+  );
 }
 
 function parseSecurity(security: LinuxContainerSecurityContext__Output | null): Security {

@@ -1,6 +1,8 @@
 /** A CRI container as Docker creates it (pure). */
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import type { ContainerInspect } from "../docker/engine.js";
+import { CriError } from "../errors.js";
+import { hasApi } from "../host/api-version.js";
 import type { HostFacts } from "../host/facts.js";
 import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";
@@ -57,10 +59,23 @@ export function toContainerOptions(
         PathInContainer: containerPath || hostPath,
         CgroupPermissions: permissions || "rwm",
       })),
+      ...toDeviceRequests(spec.cdiDevices, host),
       // Whatever the daemon's default is.
       LogConfig: logDriver,
     },
   };
+}
+
+/** @throws CriError unimplemented for an engine without CDI */
+function toDeviceRequests(names: string[], { apiVersion, engineVersion }: HostFacts): HostConfig {
+  if (names.length === 0) return {};
+  if (!hasApi(apiVersion, "1.44")) {
+    throw new CriError(
+      "unimplemented",
+      `config.CDI_devices need Docker Engine 25 or newer (with its feature "cdi"), and this is ${engineVersion}`,
+    );
+  }
+  return { DeviceRequests: [{ Driver: "cdi", DeviceIDs: names }] };
 }
 
 function toNamespaceModes({ pid, target }: Namespaces, sandbox: ContainerInspect): HostConfig {

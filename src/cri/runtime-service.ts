@@ -8,8 +8,11 @@ import { execSync, type ExecSyncDependencies } from "../containers/exec-sync.js"
 import type { Containers } from "../containers/containers.js";
 import { parseContainerConfig } from "../containers/spec.js";
 import type { ContainerInspect } from "../docker/engine.js";
+import type { ExtraResourcesStore } from "../containers/extra-resources.js";
+import { checkResources } from "../containers/resources.js";
 import { toNanos } from "../docker/time.js";
 import type { Clock } from "../clock.js";
+import { CriError } from "../errors.js";
 import type { RuntimeServiceDefinition } from "../generated/runtime/v1/RuntimeService.js";
 import type { HostFacts } from "../host/facts.js";
 import type { Images } from "../images/images.js";
@@ -28,7 +31,6 @@ import { toStatus } from "./runtime-status.js";
 export type LaterRuntimeRpc =
   | "StreamPodSandboxes"
   | "StreamContainers"
-  | "UpdateContainerResources"
   | "ContainerStats"
   | "ListContainerStats"
   | "StreamContainerStats"
@@ -41,14 +43,14 @@ export type LaterRuntimeRpc =
   | "GetContainerEvents"
   | "ListMetricDescriptors"
   | "ListPodSandboxMetrics"
-  | "StreamPodSandboxMetrics"
-  | "UpdatePodSandboxResources";
+  | "StreamPodSandboxMetrics";
 
 export type RuntimeService = Service<RuntimeServiceDefinition, LaterRuntimeRpc>;
 
 export interface RuntimeDomain {
   pods: Pods;
   containers: Containers;
+  extras: Pick<ExtraResourcesStore, "get">;
   images: Images;
   inventory: Inventory;
   network: PodNetwork;
@@ -66,10 +68,11 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, images, inventory, network, host, exec, streaming, clock, settings } = domain;
+  const { pods, containers, extras, images, inventory, network, host, exec, streaming, clock, settings } =
+    domain;
 
   const statusOf = async (container: ContainerInspect) =>
-    toContainerStatus(container, await images.inspect(container.Image));
+    toContainerStatus(container, await images.inspect(container.Image), extras.get(container.Id));
 
   /** For `crictl inspectp`: whether the plugins still find what they made. */
   const networkInfo = async (sandbox: ContainerInspect): Promise<Record<string, string>> =>
@@ -177,6 +180,22 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     ContainerStatus: async ({ containerId, verbose }) => {
       const container = await inventory.get("container", required(containerId, "container_id"));
       return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
+    },
+
+    UpdateContainerResources: async ({ containerId, linux }) => {
+      required(containerId, "container_id");
+      if (!linux) throw new CriError("invalid", "linux is required");
+      checkResources(linux, "linux");
+      await containers.update(containerId, linux);
+      return {};
+    },
+
+    // The pod's own cgroup is the kubelet's, who has changed it by now: there is nothing left to be done.
+    UpdatePodSandboxResources: async ({ podSandboxId, overhead, resources }) => {
+      await inventory.get("podsandbox", required(podSandboxId, "pod_sandbox_id"));
+      if (overhead) checkResources(overhead, "overhead");
+      if (resources) checkResources(resources, "resources");
+      return {};
     },
 
     ReopenContainerLog: async ({ containerId }) => {

@@ -134,6 +134,8 @@ export function dockerodeEngine({
       return { id: Id };
     },
     startContainer: (id) => act("POST", `/containers/${id}/start`, { doing: `start container ${id}` }),
+    updateContainer: (id, update) =>
+      act("POST", `/containers/${id}/update`, { doing: `update container ${id}`, body: { ...update } }),
     stopContainer: (id, graceSeconds) =>
       act("POST", `/containers/${id}/stop`, { doing: `stop container ${id}`, query: { t: graceSeconds } }),
     removeContainer: (id, { force }) =>

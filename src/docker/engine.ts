@@ -15,6 +15,8 @@ export interface Engine {
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerInspect>;
   createContainer(options: ContainerCreateOptions, signal?: AbortSignal): Promise<{ id: string }>;
   startContainer(id: string): Promise<void>;
+  /** Changes limits, of a running container at once; what is absent stays. */
+  updateContainer(id: string, update: ContainerUpdate): Promise<void>;
   /** Sends the container's stop signal, and SIGKILL after the grace period; 0 kills at once. */
   stopContainer(id: string, graceSeconds: number): Promise<void>;
   removeContainer(id: string, options: { force: boolean }): Promise<void>;
@@ -146,6 +148,14 @@ export interface HostConfigInspect {
   MemorySwap: number;
   OomScoreAdj: number;
 }
+
+/** Docker's limits of a container, in the units of HostConfig. */
+export type ContainerUpdate = Partial<
+  Pick<
+    HostConfigInspect,
+    "CpuShares" | "CpuQuota" | "CpuPeriod" | "CpusetCpus" | "CpusetMems" | "Memory" | "MemorySwap"
+  >
+>;
 
 export interface MountInspect {
   Type: string;

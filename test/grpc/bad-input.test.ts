@@ -366,6 +366,7 @@ for (const version of versions) {
     ["StartContainer", { container_id: unknownId }],
     ["ContainerStatus", { container_id: unknownId }],
     ["PauseContainer", { container_id: unknownId }],
+    ["UpdateContainerResources", { container_id: unknownId, linux: {} }],
     ["UnpauseContainer", { container_id: unknownId }],
     ["ExecSync", { container_id: unknownId, cmd: ["date"] }],
   ];
@@ -473,9 +474,6 @@ test("v1: what Docker cannot do (yet) is UNIMPLEMENTED and names the field", asy
     [{ mounts: [{ ...path, readonly: true, recursive_read_only: true }] }, "recursive_read_only"],
     [{ mounts: [{ ...path, uidMappings: [{ length: 1 }] }] }, "uidMappings"],
     [{ mounts: [{ ...path, mount_options: ["noexec"] }] }, "mount_options"],
-    [{ CDI_devices: [{ name: "vendor.com/gpu=0" }] }, "CDI_devices"],
-    [{ linux: { resources: { unified: { "memory.high": "1" } } } }, "unified"],
-    [{ linux: { resources: { hugepage_limits: [{ page_size: "2MB", limit: 1 }] } } }, "hugepage_limits"],
     [{ linux: { security_context: { supplemental_groups_policy: "Strict" } } }, "supplemental_groups_policy"],
     [
       { linux: { security_context: { namespace_options: { userns_options: { mode: "POD" } } } } },

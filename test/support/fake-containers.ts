@@ -10,6 +10,7 @@ import type {
   ContainerInspect,
   ContainerState,
   ContainerSummary,
+  ContainerUpdate,
   Filters,
   HostConfigInspect,
 } from "../../src/docker/engine.js";
@@ -200,6 +201,12 @@ export class FakeContainers {
     if (!State.Paused) throw refusal(500, `Container ${Id} is not paused`);
     Object.assign(State, { Status: "running", Paused: false });
     this.#publish("unpause", Id);
+  }
+
+  update(reference: string, update: ContainerUpdate): void {
+    const { Id, HostConfig } = this.#find(reference);
+    Object.assign(HostConfig, update);
+    this.#publish("update", Id);
   }
 
   remove(reference: string, { force }: { force: boolean }): void {

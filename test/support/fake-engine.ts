@@ -9,6 +9,7 @@ import type {
   Engine,
   EngineInfo,
   AttachStreams,
+  ContainerUpdate,
   ExecOptions,
   TerminalSize,
   Filters,
@@ -123,6 +124,8 @@ export class FakeEngine implements Engine {
   createContainer = (options: ContainerCreateOptions, signal?: AbortSignal) =>
     this.#do("createContainer", [options], () => this.containers.create(options), signal);
   startContainer = (id: string) => this.#do("startContainer", [id], () => this.containers.start(id));
+  updateContainer = (id: string, update: ContainerUpdate) =>
+    this.#do("updateContainer", [id, update], () => this.containers.update(id, update));
   stopContainer = (id: string, graceSeconds: number) =>
     this.#do("stopContainer", [id, graceSeconds], () => this.containers.stop(id, graceSeconds));
   removeContainer = (id: string, options: { force: boolean }) =>

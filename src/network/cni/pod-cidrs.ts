@@ -2,9 +2,10 @@
  * The ranges of the pods' addresses: from the flag, and then as UpdateRuntimeConfig says. A kubelet says it once, and
  * not again to a server that was started anew, so it is kept in a file.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { messageOf } from "../../errors.js";
 import type { Log } from "../../log.js";
+import { replaceFile } from "../../replace-file.js";
 import { isObject } from "./conf.js";
 
 const version = 1;
@@ -45,9 +46,7 @@ export class PodCidrs {
 
   async #write(podCidrs: string[]): Promise<void> {
     if (podCidrs.join() === this.#current.join()) return;
-    const temporary = `${this.path}.new`;
-    await writeFile(temporary, JSON.stringify({ version, podCidrs }));
-    await rename(temporary, this.path);
+    await replaceFile(this.path, JSON.stringify({ version, podCidrs }));
     this.#current = podCidrs;
   }
 }

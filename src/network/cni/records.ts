@@ -2,10 +2,11 @@
  * What is known of the pods' attachments, one file each, as libcni keeps it in its cache directory: the predecessors
  * wrote such files through it, so their pods can be detached by this program, and ours by them.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../errors.js";
 import type { Log } from "../../log.js";
+import { replaceFile } from "../../replace-file.js";
 import { fromText, isObject, toText, type Json, type NetworkConf } from "./conf.js";
 import { interfaceName, type AttachmentRequest } from "./request.js";
 import type { CniResult } from "./result.js";
@@ -74,12 +75,7 @@ export class AttachmentRecords {
   /** Counts at once, and resolves when it is on the disk. */
   async save(record: AttachmentRecord): Promise<void> {
     this.#add(record);
-    const path = this.#pathOf(record);
-    // Next to it, so that a rename is enough.
-    const temporary = join(this.#directory, `.${record.containerId}`);
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await writeFile(temporary, toFile(record), { mode: 0o600 });
-    await rename(temporary, path);
+    await replaceFile(this.#pathOf(record), toFile(record));
   }
 
   async remove(record: AttachmentRecord): Promise<void> {

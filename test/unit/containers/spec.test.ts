@@ -22,6 +22,7 @@ test("a container that asks for a name and an image only gets the image's own ev
     env: [],
     mounts: [],
     devices: [],
+    cdiDevices: [],
     labels: {},
     annotations: {},
     logPath: "",
@@ -162,6 +163,11 @@ const invalid: [string, ContainerConfig, string][] = [
     { mounts: [{ containerPath: "/a" }] },
     "config.mounts[0].host_path is required",
   ],
+  [
+    "a CDI device without a vendor",
+    { CDIDevices: [{ name: "gpu=0" }] },
+    'config.CDI_devices[0].name "gpu=0" is no CDI device',
+  ],
   ["negative CPU shares", { linux: { resources: { cpuShares: -1 } } }, "config.linux.resources"],
   [
     "an unknown pid mode",
@@ -194,7 +200,6 @@ test("a value that is not text is refused without being repeated", () => {
 });
 
 const unimplemented: [string, ContainerConfig, string][] = [
-  ["CDI devices", { CDIDevices: [{ name: "v/c=d" }] }, "config.CDI_devices"],
   [
     "ambient capabilities",
     secured({ capabilities: { addAmbientCapabilities: ["CHOWN"] } }),
@@ -211,11 +216,6 @@ const unimplemented: [string, ContainerConfig, string][] = [
     `${context}.namespace_options.userns`,
   ],
   ["an image volume", { mounts: [{ containerPath: "/a", image: { image: "x" } }] }, "config.mounts[0].image"],
-  [
-    "huge pages",
-    { linux: { resources: { hugepageLimits: [{ pageSize: "2MB", limit: 1 }] } } },
-    "config.linux.resources.hugepage_limits",
-  ],
 ];
 for (const [title, config, start] of unimplemented) {
   test(`${title}, which are understood but not built, are refused as unimplemented`, () => {

@@ -7,6 +7,7 @@ import type { ContainerConfig } from "../../../src/generated/runtime/v1/Containe
 import type { LinuxContainerSecurityContext } from "../../../src/generated/runtime/v1/LinuxContainerSecurityContext.js";
 import type { HostFacts } from "../../../src/host/facts.js";
 import { fromLabels } from "../../../src/kube/labels.js";
+import { refuses } from "../../support/assertions.js";
 import {
   containerConfig,
   hostFacts,
@@ -260,4 +261,16 @@ test("limits reach Docker, the oom score within what the host allows", () => {
   const resources = { memoryLimitInBytes: 1024, oomScoreAdj: -997 };
   const made = hostConfig({ linux: { resources } }, { host: { minOomScoreAdj: 0 } });
   assert.deepEqual([made.Memory, made.MemorySwap, made.OomScoreAdj], [1024, 1024, 0]);
+});
+
+test("CDI devices are asked of an engine that has them, and refused by one that has not", () => {
+  const config = { CDIDevices: [{ name: "vendor.com/gpu=0" }, { name: "vendor.com/gpu=all" }] };
+  assert.deepEqual(hostConfig(config, { host: { apiVersion: "1.44" } }).DeviceRequests, [
+    { Driver: "cdi", DeviceIDs: ["vendor.com/gpu=0", "vendor.com/gpu=all"] },
+  ]);
+  refuses(
+    () => hostConfig(config, { host: { apiVersion: "1.43", engineVersion: "24.0.9" } }),
+    "unimplemented",
+    "config.CDI_devices need Docker Engine 25 or newer",
+  );
 });

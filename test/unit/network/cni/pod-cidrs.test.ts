@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { rmSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { PodCidrs } from "../../../../src/network/cni/pod-cidrs.js";
@@ -45,8 +45,9 @@ test("an empty list says nothing: the ranges stay", async (t) => {
 test("what was said while the file could not be written is not known; said again, it is", async (t) => {
   const { start, path } = setUp(t, join(temporaryFolder(t), "later"));
   const podCidrs = await start("10.1.0.0/24");
-  await assert.rejects(podCidrs.set(["10.2.0.0/24"]), { code: "ENOENT" });
-  mkdirSync(dirname(path));
+  writeFileSync(dirname(path), "no folder");
+  await assert.rejects(podCidrs.set(["10.2.0.0/24"]), { code: "EEXIST" });
+  rmSync(dirname(path));
   await podCidrs.set(["10.2.0.0/24"]);
   assert.deepEqual(podCidrs.current(), ["10.2.0.0/24"]);
   assert.deepEqual((await start()).current(), ["10.2.0.0/24"]);
