@@ -418,6 +418,7 @@ for (const version of versions) {
 
   const implemented = new Set<string>([
     ...["Version", "Status", "RuntimeConfig", "UpdateRuntimeConfig"],
+    ...["UpdateContainerResources", "UpdatePodSandboxResources"],
     ...["RunPodSandbox", "StartPodSandbox", "StopPodSandbox", "RemovePodSandbox"],
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
