@@ -62,6 +62,7 @@ export function parseContainerConfig(
 ): ContainerSpec {
   if (!config) throw new CriError("invalid", "config is required");
   if (!sandboxConfig) throw new CriError("invalid", "sandbox_config is required");
+  if (config.windows) throw new CriError("invalid", "config.windows: this is a Linux host");
   if (!config.metadata) throw new CriError("invalid", "config.metadata is required");
   checkNamePart(config.metadata.name, "config.metadata.name");
   if (config.metadata.name === "POD")

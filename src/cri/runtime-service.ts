@@ -182,8 +182,9 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
     },
 
-    UpdateContainerResources: async ({ containerId, linux }) => {
+    UpdateContainerResources: async ({ containerId, linux, windows }) => {
       required(containerId, "container_id");
+      if (windows) throw new CriError("invalid", "windows: this is a Linux host");
       if (!linux) throw new CriError("invalid", "linux is required");
       checkResources(linux, "linux");
       await containers.update(containerId, linux);

@@ -37,6 +37,7 @@ export function parseSandboxConfig(
   runtimeHandler: string,
 ): SandboxSpec {
   if (!config) throw new CriError("invalid", "config is required");
+  if (config.windows) throw new CriError("invalid", "config.windows: this is a Linux host");
   const metadata = parseMetadata(config.metadata, "config.metadata");
   const security = config.linux?.securityContext ?? null;
   const place = "config.linux.security_context";

@@ -41,10 +41,15 @@ test("a running container's limits change at once, and its status tells the new 
   assert.equal(await cgroupFile(container, "cpu", "cpu.cfs_quota_us"), "20000");
   const { cpu_shares, cpu_quota, cpu_period, memory_limit_in_bytes: memory } = await resourcesOf(container);
   assert.deepEqual([cpu_shares, cpu_quota, cpu_period, memory], ["512", "20000", "100000", larger]);
-  // Smaller again, and without a quota.
-  await update(container, { cpu_quota: "-1", memory_limit_in_bytes });
+  // Smaller again, and without a quota; annotations have no meaning here.
+  const linux = { cpu_quota: "-1", memory_limit_in_bytes };
+  await node.runtime("UpdateContainerResources", { container_id: container, linux, annotations: { a: "b" } });
   assert.equal(await cgroupFile(container, "cpu", "cpu.cfs_quota_us"), "-1");
   assert.equal(await cgroupFile(container, "memory", "memory.limit_in_bytes"), memory_limit_in_bytes);
+  await assert.rejects(
+    node.runtime("UpdateContainerResources", { container_id: container, linux, windows: {} }),
+    { code: code.INVALID_ARGUMENT, details: "windows: this is a Linux host" },
+  );
   // What a change does not name stays.
   assert.equal((await resourcesOf(container)).cpu_shares, "512");
 });

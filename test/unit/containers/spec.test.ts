@@ -109,6 +109,12 @@ test("environment variables keep their order, their equal signs and every charac
   assert.deepEqual(parse({ envs }).env, ["A=1", "EMPTY=", "B=x=y z\n", "A=größe 漢"]);
 });
 
+test("an image is what its reference says; its other fields, which are for others, change nothing", () => {
+  const image = { image: "busybox" };
+  const more = { annotations: { a: "b" }, userSpecifiedImage: "x:1", runtimeHandler: "kata", imageRef: "y" };
+  assert.deepEqual(parse({ image: { ...image, ...more } }), parse({ image }));
+});
+
 test("limits are taken as they are", () => {
   const { resources } = parse({ linux: { resources: { memoryLimitInBytes: "9007199254740993" } } });
   assert.equal(resources?.memoryLimitInBytes, "9007199254740993");
@@ -139,6 +145,7 @@ const unknown = 99 as never;
 
 const invalid: [string, ContainerConfig, string][] = [
   ["no metadata", { metadata: null }, "config.metadata is required"],
+  ["Windows settings", { windows: {} }, "config.windows: this is a Linux host"],
   ["no name", { metadata: { name: "" } }, "config.metadata.name is required"],
   ["a name that Docker refuses", { metadata: { name: "a/b" } }, 'config.metadata.name "a/b" has characters'],
   ["the sandbox's name", { metadata: { name: "POD" } }, 'config.metadata.name "POD" is the sandbox\'s own'],

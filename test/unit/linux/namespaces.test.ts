@@ -49,6 +49,12 @@ for (const [title, option, kind, place] of [
   ["an unknown ipc mode", { ipc: unknown }, "invalid", ".ipc"],
   ["a user namespace", { usernsOptions: { mode: "POD" } }, "unimplemented", ".userns_options"],
   [
+    "a user namespace with its mappings",
+    { usernsOptions: { mode: "POD", uids: [{ length: 65536 }], gids: [{ length: 65536 }] } },
+    "unimplemented",
+    ".userns_options",
+  ],
+  [
     "a user namespace of another container",
     { usernsOptions: { mode: "TARGET" } },
     "invalid",

@@ -103,6 +103,7 @@ const port = (change: PortMapping): PodSandboxConfig => ({
 const place = "config.linux.security_context";
 for (const [title, config, start] of [
   ["no metadata", { metadata: null }, "config.metadata is required"],
+  ["Windows settings", { windows: {} }, "config.windows: this is a Linux host"],
   ["no name", metadata({ name: "" }), "config.metadata.name is required"],
   ["no namespace", metadata({ namespace: "" }), "config.metadata.namespace is required"],
   ["no uid", metadata({ uid: "" }), "config.metadata.uid is required"],
