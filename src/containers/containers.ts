@@ -5,9 +5,11 @@ import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
+import { fromMountsLabel } from "../kube/mount-records.js";
 import type { Profile } from "../linux/security.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
+import type { PreparedMounts } from "../mounts/prepared-mounts.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
@@ -22,6 +24,7 @@ export interface ContainersDependencies {
   images: Pick<Images, "get">;
   host: { facts(): Promise<HostFacts> };
   logs: ContainerLogs;
+  mounts: Pick<PreparedMounts, "newFolder" | "during">;
   log: Log;
 }
 
@@ -30,7 +33,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, logs, log } = this.deps;
+    const { engine, inventory, images, host, logs, mounts, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -40,17 +43,23 @@ export class Containers {
     }
     const { namespaces, seccomp: profile } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
-    const [facts, image, seccomp] = await Promise.all([
+    const [facts, image, seccomp, imageIds] = await Promise.all([
       host.facts(),
       images.get(spec.image),
       readSeccomp(profile),
+      this.#volumeIds(spec.mounts),
     ]);
-    const options = toContainerOptions(spec, sandbox, image, facts, { seccomp, logDriver: logs.driver });
+    const options = toContainerOptions(spec, sandbox, image, facts, {
+      seccomp,
+      logDriver: logs.driver,
+      mounts: { folder: mounts.newFolder(), imageIds },
+    });
+    const records = fromMountsLabel(options.Labels ?? {});
 
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));
       throwIfAborted(signal);
-      const { id } = await createNamed(engine, options);
+      const { id } = await mounts.during(records, () => createNamed(engine, options));
       undo("remove the container", () => engine.removeContainer(id, { force: true }));
       throwIfAborted(signal);
       inventory.touch(id, "container");
@@ -59,11 +68,12 @@ export class Containers {
   }
 
   async start(id: string): Promise<void> {
-    const { engine, inventory, logs } = this.deps;
+    const { engine, inventory, logs, mounts } = this.deps;
     const container = await inventory.get("container", id);
+    const records = fromMountsLabel(container.Config.Labels);
     try {
       await logs.prepare(container);
-      await engine.startContainer(container.Id);
+      await mounts.during(records, () => engine.startContainer(container.Id));
       await logs.started(await engine.inspectContainer(container.Id));
     } finally {
       inventory.touch(container.Id, "container");
@@ -105,6 +115,14 @@ export class Containers {
     return this.#setPaused(id, false);
   }
 
+  /** The ids of the images that are mounted, by their names. CRI: they must be here. */
+  async #volumeIds(mounts: Mount[]): Promise<Map<string, string>> {
+    const names = mounts.flatMap(({ source }) => (source.kind === "image" ? source.image : []));
+    return new Map(
+      await Promise.all(names.map(async (name) => [name, (await this.deps.images.get(name)).id] as const)),
+    );
+  }
+
   async #setPaused(id: string, wanted: boolean): Promise<void> {
     const { engine, inventory } = this.deps;
     const { Id, State } = await this.#running(id);
@@ -128,13 +146,14 @@ export class Containers {
 }
 
 /** Docker's `Mounts` want an existing source; upstream runtimes make a directory where there is nothing. */
-async function makeSource({ hostPath }: Mount): Promise<void> {
+async function makeSource({ source, field }: Mount): Promise<void> {
+  if (source.kind !== "host") return;
+  const hostPath = source.path;
   const there = await stat(hostPath).catch(() => undefined);
   if (there) return;
   await mkdir(hostPath, { recursive: true }).catch((error: unknown) => {
-    throw new CriError("failedPrecondition", `mount source ${hostPath} cannot be made: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const problem = `${field}.host_path ${hostPath} does not exist and cannot be made: ${messageOf(error)}`;
+    throw new CriError("failedPrecondition", problem, { cause: error });
   });
 }
 

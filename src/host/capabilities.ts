@@ -1,3 +1,5 @@
+import { isAtLeast } from "./api-version.js";
+
 /** capabilities(7), by number. */
 export const capabilityNames = (
   "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE " +
@@ -19,8 +21,7 @@ const lastOfOldEngines = 37;
  * @param last number of the last capability that the kernel knows (/proc/sys/kernel/cap_last_cap)
  */
 export function missingCapabilities(mask: bigint, last: number, apiVersion: string): string[] {
-  const [major = 0, minor = 0] = apiVersion.split(".").map(Number);
-  if (major > 1 || (major === 1 && minor >= 42)) return [];
+  if (isAtLeast(apiVersion, "1.42")) return [];
   const has = namesOf(mask);
   return capabilityNames.slice(0, Math.min(last, lastOfOldEngines) + 1).filter((name) => !has.includes(name));
 }

@@ -53,6 +53,7 @@ const container = kindOf({
     toContainerOptions(parseContainerConfig(config, pod), of, imageFacts(), host, {
       seccomp: "{}",
       logDriver: { Type: "json-file", Config: {} },
+      mounts: { folder: "/mounts/ab", imageIds: new Map() },
     }),
 });
 

@@ -162,6 +162,11 @@ const invalid: [string, ContainerConfig, string][] = [
     { mounts: [{ containerPath: "/a" }] },
     "config.mounts[0].host_path is required",
   ],
+  [
+    "two mounts at one place",
+    { mounts: ["/a", "/a"].map((containerPath) => ({ containerPath, hostPath: "/a" })) },
+    'config.mounts[1].container_path "/a"',
+  ],
   ["negative CPU shares", { linux: { resources: { cpuShares: -1 } } }, "config.linux.resources"],
   [
     "an unknown pid mode",
@@ -210,7 +215,11 @@ const unimplemented: [string, ContainerConfig, string][] = [
     secured({ namespaceOptions: { usernsOptions: { mode: "POD" } } }),
     `${context}.namespace_options.userns`,
   ],
-  ["an image volume", { mounts: [{ containerPath: "/a", image: { image: "x" } }] }, "config.mounts[0].image"],
+  [
+    "owners mapped for a mount",
+    { mounts: [{ containerPath: "/a", hostPath: "/a", uidMappings: [{ length: 1 }] }] },
+    "config.mounts[0].uidMappings",
+  ],
   [
     "huge pages",
     { linux: { resources: { hugepageLimits: [{ pageSize: "2MB", limit: 1 }] } } },
