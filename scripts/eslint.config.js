@@ -12,11 +12,12 @@ const mayImport = {
   cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "streaming"],
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
-  containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
-  images: ["docker"],
+  containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs", "mounts"],
+  images: ["docker", "kube"],
   inventory: ["docker", "kube"],
   network: ["docker", "kube"],
   logs: ["docker", "kube"],
+  mounts: ["host", "kube"],
   linux: ["host"],
   host: ["docker"],
   kube: [],
@@ -30,6 +31,8 @@ const pureFiles = [
   "src/**/{to-docker,from-docker,spec,mounts,resources,security,auth,reference}.ts",
   "src/network/{bandwidth,pod-cidr,port-mapping}.ts",
   "src/network/cni/{conf,request,result}.ts",
+  "src/mounts/{mount-table,options}.ts",
+  "src/containers/docker-mounts.ts",
   "src/config.ts",
 ];
 

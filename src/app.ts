@@ -1,5 +1,5 @@
 /** The composition root: every object of the program, on one page, and who stops before whom. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
@@ -20,6 +20,7 @@ import type { ContainerLogs } from "./logs/container-logs.js";
 import { CriLogs, logReports } from "./logs/cri-logs.js";
 import { dockerLogs } from "./logs/docker-logs.js";
 import { LogThread } from "./logs/log-thread.js";
+import { PreparedMounts } from "./mounts/prepared-mounts.js";
 import { BridgeNetwork } from "./network/bridge/bridge-network.js";
 import { Chain } from "./network/cni/chain.js";
 import { CniNetwork } from "./network/cni/cni-network.js";
@@ -76,6 +77,12 @@ export async function startApp(
   });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
+  const mounts = new PreparedMounts({
+    directory: join(await realpath(config.rootDirectory), "mounts"),
+    layers: (imageId) => images.layers(imageId),
+    log: log.child({ part: "mounts" }),
+  });
+  await mounts.clear();
   const containers = new Containers({
     engine,
     inventory,
@@ -84,6 +91,7 @@ export async function startApp(
     logs,
     extras,
     kernel: new Kernel(),
+    mounts,
     log: log.child({ part: "containers" }),
   });
   const pods = new Pods({

@@ -7,9 +7,11 @@ import type { HostFacts } from "../host/facts.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { toCgroupFiles } from "../linux/cgroup-files.js";
+import { fromMountsLabel } from "../kube/mount-records.js";
 import type { Profile } from "../linux/security.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
+import type { PreparedMounts } from "../mounts/prepared-mounts.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
@@ -29,6 +31,7 @@ export interface ContainersDependencies {
   logs: ContainerLogs;
   extras: ExtraResourcesStore;
   kernel: Kernel;
+  mounts: Pick<PreparedMounts, "newFolder" | "during">;
   log: Log;
 }
 
@@ -37,7 +40,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, logs, extras, log } = this.deps;
+    const { engine, inventory, images, host, logs, mounts, extras, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -47,12 +50,18 @@ export class Containers {
     }
     const { namespaces, seccomp: profile } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
-    const [facts, image, seccomp] = await Promise.all([
+    const [facts, image, seccomp, imageIds] = await Promise.all([
       host.facts(),
       images.get(spec.image),
       readSeccomp(profile),
+      this.#volumeIds(spec.mounts),
     ]);
-    const options = toContainerOptions(spec, sandbox, image, facts, { seccomp, logDriver: logs.driver });
+    const options = toContainerOptions(spec, sandbox, image, facts, {
+      seccomp,
+      logDriver: logs.driver,
+      mounts: { folder: mounts.newFolder(), imageIds },
+    });
+    const records = fromMountsLabel(options.Labels ?? {});
     const made = options.HostConfig?.OomScoreAdj ?? 0;
     const extra = spec.resources && toExtra(spec.resources, undefined, made, facts);
     if (extra) toCgroupFiles(extra, facts);
@@ -60,7 +69,7 @@ export class Containers {
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));
       throwIfAborted(signal);
-      const { id } = await createNamed(engine, options);
+      const { id } = await mounts.during(records, () => createNamed(engine, options));
       undo("remove the container", () => engine.removeContainer(id, { force: true }));
       if (extra) {
         undo("forget its resources", () => extras.gone(id));
@@ -73,11 +82,12 @@ export class Containers {
   }
 
   async start(id: string): Promise<void> {
-    const { engine, inventory, logs } = this.deps;
+    const { engine, inventory, logs, mounts } = this.deps;
     const container = await inventory.get("container", id);
+    const records = fromMountsLabel(container.Config.Labels);
     try {
       await logs.prepare(container);
-      await engine.startContainer(container.Id);
+      await mounts.during(records, () => engine.startContainer(container.Id));
       const started = await engine.inspectContainer(container.Id);
       await this.#limit(started);
       await logs.started(started);
@@ -145,6 +155,14 @@ export class Containers {
     return this.#setPaused(id, false);
   }
 
+  /** The ids of the images that are mounted, by their names. CRI: they must be here. */
+  async #volumeIds(mounts: Mount[]): Promise<Map<string, string>> {
+    const names = mounts.flatMap(({ source }) => (source.kind === "image" ? source.image : []));
+    return new Map(
+      await Promise.all(names.map(async (name) => [name, (await this.deps.images.get(name)).id] as const)),
+    );
+  }
+
   async #setPaused(id: string, wanted: boolean): Promise<void> {
     const { engine, inventory } = this.deps;
     const { Id, State } = await this.#running(id);
@@ -183,13 +201,14 @@ export class Containers {
 }
 
 /** Docker's `Mounts` want an existing source; upstream runtimes make a directory where there is nothing. */
-async function makeSource({ hostPath }: Mount): Promise<void> {
+async function makeSource({ source, field }: Mount): Promise<void> {
+  if (source.kind !== "host") return;
+  const hostPath = source.path;
   const there = await stat(hostPath).catch(() => undefined);
   if (there) return;
   await mkdir(hostPath, { recursive: true }).catch((error: unknown) => {
-    throw new CriError("failedPrecondition", `mount source ${hostPath} cannot be made: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const problem = `${field}.host_path ${hostPath} does not exist and cannot be made: ${messageOf(error)}`;
+    throw new CriError("failedPrecondition", problem, { cause: error });
   });
 }
 

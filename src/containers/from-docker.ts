@@ -7,6 +7,7 @@ import type { ContainerState__Output as ContainerState } from "../generated/runt
 import type { ContainerStatus } from "../generated/runtime/v1/ContainerStatus.js";
 import { matchesLabels } from "../kube/filter.js";
 import { fromLabels, logPathLabel, sandboxIdLabel } from "../kube/labels.js";
+import { fromMountsLabel } from "../kube/mount-records.js";
 import { parseContainerName } from "../kube/names.js";
 import { fromDockerSignal } from "../linux/signals.js";
 import type { ExtraResources } from "./extra-resources.js";
@@ -32,12 +33,13 @@ export function toContainerStatus(
   extra?: ExtraResources,
 ): ContainerStatus {
   const { podSandboxId: _, ...summary } = toContainer(container);
+  const records = fromMountsLabel(container.Config.Labels);
   const name = image?.RepoTags?.[0] ?? image?.RepoDigests?.[0] ?? container.Config.Image;
   return {
     ...summary,
     ...outcome(container),
     image: { image: name },
-    mounts: container.Mounts.map(fromDockerMount),
+    mounts: container.Mounts.map((mount) => fromDockerMount(mount, records)),
     logPath: container.Config.Labels[logPathLabel] ?? "",
     resources: { linux: fromHostConfig(container.HostConfig, extra) },
     stopSignal: fromDockerSignal(container.Config.StopSignal),

@@ -12,7 +12,7 @@ import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
 import { parseProfile, selinuxOptions, toUser, type Profile } from "../linux/security.js";
 import { toDockerSignal } from "../linux/signals.js";
 import { parseLogDirectory, toLogPath } from "../logs/path.js";
-import { parseMount, type Mount } from "./mounts.js";
+import { parseMounts, type Mount } from "./mounts.js";
 import { checkResources } from "./resources.js";
 
 export interface Security {
@@ -81,7 +81,7 @@ export function parseContainerConfig(
     args: config.args,
     workingDir: config.workingDir,
     env: config.envs.map((env, index) => parseEnv(env, `config.envs[${index}]`)),
-    mounts: config.mounts.map((mount, index) => parseMount(mount, `config.mounts[${index}]`)),
+    mounts: parseMounts(config.mounts, "config.mounts"),
     devices: config.devices.map((device, index) => parseDevice(device, `config.devices[${index}]`)),
     cdiDevices: config.CDIDevices.map(({ name }, index) =>
       parseCdiName(name, `config.CDI_devices[${index}]`),

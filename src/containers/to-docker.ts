@@ -6,9 +6,10 @@ import { hasApi } from "../host/api-version.js";
 import type { HostFacts } from "../host/facts.js";
 import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";
+import { toMountsLabel } from "../kube/mount-records.js";
 import { containerName, podOf } from "../kube/names.js";
 import type { Namespaces } from "../linux/namespaces.js";
-import { toDockerMounts } from "./mounts.js";
+import { toDockerMounts, type MountExtras } from "./docker-mounts.js";
 import { toResources } from "./resources.js";
 import { toSecurity } from "./security.js";
 import type { ContainerSpec } from "./spec.js";
@@ -18,6 +19,7 @@ interface Extras {
   /** The text of the localhost profile that it asks for. */
   seccomp: string | undefined;
   logDriver: { Type: string; Config: Record<string, string> };
+  mounts: Omit<MountExtras, "runtime">;
 }
 
 export function toContainerOptions(
@@ -25,8 +27,10 @@ export function toContainerOptions(
   sandbox: ContainerInspect,
   image: ImageFacts,
   host: HostFacts,
-  { seccomp, logDriver }: Extras,
+  { seccomp, logDriver, mounts }: Extras,
 ): ContainerCreateOptions & { name: string } {
+  const runtime = sandbox.HostConfig.Runtime || host.defaultRuntime;
+  const { Mounts, Binds, records } = toDockerMounts(spec.mounts, host, { ...mounts, runtime });
   return {
     name: containerName(podOf(sandbox.Name), spec.metadata),
     // By the name it was asked for: that is what lists show. The kubelet asks by id.
@@ -39,7 +43,10 @@ export function toContainerOptions(
     ...(spec.stopSignal !== undefined ? { StopSignal: spec.stopSignal } : {}),
     Env: spec.env,
     Labels: markInherited(
-      containerLabels(spec.labels, spec.annotations, sandbox.Id, spec.logPath),
+      {
+        ...containerLabels(spec.labels, spec.annotations, sandbox.Id, spec.logPath),
+        ...toMountsLabel(records),
+      },
       image.labels,
     ),
     OpenStdin: spec.stdin,
@@ -51,7 +58,8 @@ export function toContainerOptions(
       ...toNamespaceModes(spec.security.namespaces, sandbox),
       ...toResources(spec.resources, host),
       ...toSecurity(spec.security, host, seccomp),
-      ...toDockerMounts(spec.mounts, host),
+      Mounts,
+      Binds,
       ...(sandbox.HostConfig.Runtime !== "" ? { Runtime: sandbox.HostConfig.Runtime } : {}),
       CgroupParent: sandbox.HostConfig.CgroupParent,
       Devices: spec.devices.map(({ hostPath, containerPath, permissions }) => ({

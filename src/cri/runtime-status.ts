@@ -35,7 +35,7 @@ export async function toStatus(
   return {
     status: { conditions: [runtime, { type: "NetworkReady", status: ready, reason, message }] },
     runtimeHandlers: typeof facts === "string" ? [] : toHandlers(facts),
-    features: { supplementalGroupsPolicy: false, userNamespacesHostNetwork: false, mountOptions: false },
+    features: { supplementalGroupsPolicy: false, userNamespacesHostNetwork: false, mountOptions: true },
     info: verbose ? { config: JSON.stringify(settings), host: JSON.stringify(facts) } : {},
   };
 }
@@ -44,5 +44,6 @@ export async function toStatus(
 const toHandlers = ({ runtimes }: HostFacts) =>
   ["", ...runtimes].map((name) => ({
     name,
-    features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+    // By Docker, or by us.
+    features: { recursiveReadOnlyMounts: true, userNamespaces: false },
   }));

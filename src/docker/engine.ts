@@ -4,7 +4,7 @@
  * API's own JSON, narrowed to the fields that we read.
  */
 import type { Duplex } from "node:stream";
-import type { ContainerCreateOptions, NetworkCreateOptions } from "dockerode";
+import type { ContainerCreateOptions, MountSettings, NetworkCreateOptions } from "dockerode";
 
 export interface Engine {
   info(signal?: AbortSignal): Promise<EngineInfo>;
@@ -60,6 +60,18 @@ export interface Engine {
   events(filters: Filters, since: number, signal: AbortSignal): Promise<AsyncIterable<EngineEvent>>;
 }
 
+/** With options that dockerode does not know; engines ignore those that are newer than they are. */
+export interface EngineMount extends MountSettings {
+  BindOptions?: MountSettings["BindOptions"] & {
+    /** API 1.42 */
+    CreateMountpoint?: boolean;
+    /** API 1.44 */
+    ReadOnlyNonRecursive?: boolean;
+    /** API 1.44 */
+    ReadOnlyForceRecursive?: boolean;
+  };
+}
+
 /** Docker's filter form: every key must match, by any of its values. */
 export type Filters = Record<string, string[]>;
 
@@ -79,9 +91,14 @@ export interface EngineInfo {
   KernelVersion: string;
   OperatingSystem: string;
   SecurityOptions: string[] | null;
-  Runtimes: Record<string, unknown>;
+  Runtimes: Record<string, RuntimeInfo>;
   DefaultRuntime: string;
   LiveRestoreEnabled: boolean;
+}
+
+export interface RuntimeInfo {
+  /** Since API 1.44. */
+  status?: Record<string, string>;
 }
 
 export interface ContainerSummary {
@@ -218,6 +235,8 @@ export interface ImageInspect {
   RepoDigests: string[] | null;
   Size: number;
   Config?: { User?: string; Labels?: Record<string, string> | null } | null;
+  /** Not of engines that keep images in containerd. */
+  GraphDriver?: { Name: string; Data: Record<string, string> | null } | null;
 }
 
 /** What to pull: a repository with its host, and a tag or a digest. */

@@ -1,10 +1,12 @@
 /**
  * What is true of the machine and its engine, gathered once and handed to pure code as one value.
  */
-import { readdir, readFile } from "node:fs/promises";
-import type { Engine, EngineInfo, EngineVersion } from "../docker/engine.js";
+import { readFile } from "node:fs/promises";
+import type { Engine, EngineInfo, EngineVersion, RuntimeInfo } from "../docker/engine.js";
 import type { Log } from "../log.js";
+import { hasApi } from "./api-version.js";
 import { missingCapabilities, namesOf } from "./capabilities.js";
+import { findProcesses } from "./processes.js";
 
 export interface HostFacts {
   /** What distinguishes this engine from all others. */
@@ -17,6 +19,8 @@ export interface HostFacts {
   /** Names that a runtime handler can have, as registered with the engine. */
   runtimes: string[];
   defaultRuntime: string;
+  /** Those of the runtimes that Docker itself can have mounts made recursively read-only by. */
+  recursiveReadOnlyRuntimes: string[];
   /** Docker's data directory. */
   rootDirectory: string;
   liveRestore: boolean;
@@ -50,6 +54,7 @@ export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: Pr
     cgroupVersion: info.CgroupVersion === "2" ? 2 : 1,
     runtimes: Object.keys(info.Runtimes).sort(),
     defaultRuntime: info.DefaultRuntime,
+    recursiveReadOnlyRuntimes: recursiveReadOnlyRuntimes(info, version),
     rootDirectory: info.DockerRootDir,
     liveRestore: info.LiveRestoreEnabled,
     apparmor: security.includes("apparmor"),
@@ -59,6 +64,27 @@ export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: Pr
     // Without CAP_SYS_RESOURCE a process cannot lower the value that it inherited (proc(5)); runc then dies.
     minOomScoreAdj: namesOf(daemon.capabilities).includes("SYS_RESOURCE") ? -1000 : daemon.oomScoreAdj,
   };
+}
+
+/** What runtimes tell of themselves in runtime-spec's features.json. */
+const featuresKey = "org.opencontainers.runtime-spec.features";
+
+/** Docker has them since API 1.44, runtimes say that they know the mount option, and the kernel does since 5.12. */
+function recursiveReadOnlyRuntimes(info: EngineInfo, version: EngineVersion): string[] {
+  const kernel = /^\d+\.\d+/.exec(info.KernelVersion)?.[0] ?? "0.0";
+  if (!hasApi(version.ApiVersion, "1.44") || !hasApi(kernel, "5.12")) return [];
+  const knows = ([, { status }]: [string, RuntimeInfo]): boolean => {
+    try {
+      const features = JSON.parse(status?.[featuresKey] ?? "{}") as { mountOptions?: unknown };
+      return Array.isArray(features.mountOptions) && features.mountOptions.includes("rro");
+    } catch {
+      return false;
+    }
+  };
+  return Object.entries(info.Runtimes)
+    .filter(knows)
+    .map(([name]) => name)
+    .sort();
 }
 
 /** Reads CapEff from the text of /proc/<pid>/status. */
@@ -113,7 +139,7 @@ export class Host {
 
 /** dockerd's process where it can be seen, else our own: both run with what the host allows. */
 async function readDaemonProcess(): Promise<ProcessFacts> {
-  const pid = (await findProcess("dockerd")) ?? "self";
+  const pid = (await findProcesses("dockerd"))[0] ?? "self";
   const [status, oomScoreAdj, lastCapability] = await Promise.all([
     readFile(`/proc/${pid}/status`, "utf8"),
     readFile(`/proc/${pid}/oom_score_adj`, "utf8"),
@@ -124,13 +150,4 @@ async function readDaemonProcess(): Promise<ProcessFacts> {
     lastCapability: Number(lastCapability),
     oomScoreAdj: Number(oomScoreAdj),
   };
-}
-
-async function findProcess(command: string): Promise<string | undefined> {
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const comm = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    if (comm.trim() === command) return pid;
-  }
-  return undefined;
 }

@@ -1,5 +1,6 @@
 /** Images as CRI reports them (pure). */
 import type { ImageInspect } from "../docker/engine.js";
+import { CriError } from "../errors.js";
 import type { Image } from "../generated/runtime/v1/Image.js";
 import { normalize } from "./reference.js";
 
@@ -32,3 +33,20 @@ function toUser(user: string): Pick<Image, "uid" | "username"> {
 /** Docker writes "<none>:<none>" for an image without a name. */
 const present = (names: string[] | null): string[] =>
   (names ?? []).filter((name) => !name.startsWith("<none>"));
+
+/**
+ * The folders of an image's layers, the topmost first.
+ * @throws CriError unimplemented where Docker keeps the image in another way
+ */
+export function toLayers({ Id, GraphDriver }: Pick<ImageInspect, "Id" | "GraphDriver">): string[] {
+  if (GraphDriver?.Name !== "overlay2") {
+    const driver = GraphDriver?.Name ?? "containerd's image store";
+    throw new CriError(
+      "unimplemented",
+      `image ${Id} cannot be mounted: that needs the storage driver overlay2 or Docker 28 without mount_options, not ${driver}`,
+    );
+  }
+  const { UpperDir, LowerDir } = GraphDriver.Data ?? {};
+  if (!UpperDir) throw new CriError("failedPrecondition", `image ${Id} cannot be mounted: it has no layers`);
+  return [UpperDir, ...(LowerDir ? LowerDir.split(":") : [])];
+}

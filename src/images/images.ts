@@ -4,9 +4,11 @@ import { CriError, isKind } from "../errors.js";
 import type { AuthConfig__Output } from "../generated/runtime/v1/AuthConfig.js";
 import type { FilesystemUsage } from "../generated/runtime/v1/FilesystemUsage.js";
 import type { Image } from "../generated/runtime/v1/Image.js";
+import { mountsLabel } from "../kube/labels.js";
+import { fromMountsLabel } from "../kube/mount-records.js";
 import { mapLimited } from "../waiting.js";
 import { toRegistryAuth } from "./auth.js";
-import { toImage } from "./from-docker.js";
+import { toImage, toLayers } from "./from-docker.js";
 import { dockerReference, parsePullSource, registryOf } from "./reference.js";
 
 export interface ImagesDependencies {
@@ -135,6 +137,14 @@ export class Images {
   }
 
   /**
+   * The folders of an image's layers, the topmost first.
+   * @throws CriError notFound; unimplemented where Docker keeps it otherwise
+   */
+  async layers(id: string): Promise<string[]> {
+    return toLayers(await this.deps.engine.inspectImage(id));
+  }
+
+  /**
    * Removes the image that `reference` names, under all its names; not there is success. An image that a
    * container uses is refused before anything is untagged.
    */
@@ -142,9 +152,14 @@ export class Images {
     const { engine } = this.deps;
     const image = await this.inspect(reference);
     if (!image) return;
-    const users = (await engine.listContainers({ ancestor: [image.Id] })).filter(
-      ({ ImageID }) => ImageID === image.Id,
-    );
+    const [made, mounting] = await Promise.all([
+      engine.listContainers({ ancestor: [image.Id] }),
+      engine.listContainers({ label: [mountsLabel] }),
+    ]);
+    const users = [
+      ...made.filter(({ ImageID }) => ImageID === image.Id),
+      ...mounting.filter(({ ImageID, Labels }) => ImageID !== image.Id && mountsImage(Labels, image.Id)),
+    ];
     if (users.length > 0) {
       const names = users.map(({ Id, Names }) => Names[0]?.replace(/^\//, "") ?? Id).join(", ");
       throw new CriError("failedPrecondition", `image ${reference} is in use by ${names}`);
@@ -177,3 +192,7 @@ export class Images {
     return user;
   }
 }
+
+/** Docker knows nothing of it where the mount is ours. */
+const mountsImage = (labels: Record<string, string>, id: string): boolean =>
+  fromMountsLabel(labels).some(({ image }) => image?.id === id);

@@ -7,6 +7,8 @@ export const sandboxIdLabel = "io.kubernetes.sandbox.id";
 export const logPathLabel = "io.kubernetes.container.logpath";
 /** Ours alone: the keys, as a JSON list, that the image brought and the client did not ask for. */
 export const inheritedLabel = "io.kubernetes.docker.inherited";
+/** Ours alone: what is told in mount-records.ts. */
+export const mountsLabel = "io.kubernetes.docker.mounts";
 /** A CRI label that the kubelet sets on containers; ours, with the value POD, on sandboxes. */
 export const containerNameLabel = "io.kubernetes.container.name";
 
@@ -18,7 +20,7 @@ const labelPrefix = "label.";
 /** Keys that are ours on an object of that kind, and not the client's. */
 const internal: Record<Kind, ReadonlySet<string>> = {
   podsandbox: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel, containerNameLabel]),
-  container: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel]),
+  container: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel, mountsLabel]),
 };
 
 export const sandboxLabels = (labels: Labels, annotations: Labels): Labels => ({
@@ -70,7 +72,7 @@ export function fromLabels(all: Labels): { labels: Labels; annotations: Labels }
 }
 
 /** A predecessor's container can have anything here, from its image: one must not spoil a whole list. */
-function inheritedKeys(text = "[]"): ReadonlySet<unknown> {
+export function inheritedKeys(text = "[]"): ReadonlySet<unknown> {
   try {
     const keys: unknown = JSON.parse(text);
     return new Set(Array.isArray(keys) ? keys : []);

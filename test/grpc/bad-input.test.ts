@@ -223,7 +223,7 @@ const cases: BadInput[] = [
     ...createWith({ envs: [{ key: "A", value: Buffer.from([255]) }] }, "config.envs[0]", "an env of bytes"),
     only: "v1",
   },
-  mount({ container_path: "/a" }, "host_path is required", "a mount from nowhere"),
+  mount({ container_path: "/b" }, "host_path is required", "a mount from nowhere"),
   mount({ host_path: "/a" }, "container_path", "a mount to nowhere"),
   mount({ host_path: "a", container_path: "/a" }, 'host_path "a"', "a relative host path"),
   mount({ host_path: "/a", container_path: "a" }, 'container_path "a"', "a relative container path"),
@@ -236,6 +236,18 @@ const cases: BadInput[] = [
     ),
     only: "v1",
   },
+  ...(
+    [
+      [{ host_path: "/a", mount_options: ["x"] }, 'mount_options: "x"', "an unknown mount option"],
+      [{ host_path: "/a", image: { image: "x" }, readonly: true }, "host_path", "a mount of two sources"],
+      [{ image: { image: "x" } }, "image is set without readonly", "an image to write to"],
+      [{ host_path: "/a", image_sub_path: "x" }, "image_sub_path", "a part of no image"],
+    ] as [object, string, string][]
+  ).map(([fields, field, title]) => ({
+    ...mount({ container_path: "/b", ...fields }, field, title),
+    only: "v1" as const,
+  })),
+  mount({ host_path: "/tmp", container_path: "/a/" }, "container_path", "two mounts at one place"),
   createWith({ devices: [{ container_path: "/a" }] }, "config.devices[0].host_path", "a device from nowhere"),
   createWith(
     { devices: [{ host_path: "/dev/null", permissions: "rwx" }] },
@@ -468,13 +480,9 @@ test("with the systemd cgroup driver, a cgroup parent that is no slice is refuse
 test("v1: what Docker cannot do (yet) is UNIMPLEMENTED and names the field", async () => {
   const rpc = shared.fresh().rpc("v1");
   const pod = await runPod(rpc);
-  const image = { image: { image: appImage }, container_path: "/a" };
   const path = { host_path: "/a", container_path: "/a" };
   const requests: [object, string][] = [
-    [{ mounts: [image] }, "config.mounts[0].image"],
-    [{ mounts: [{ ...path, readonly: true, recursive_read_only: true }] }, "recursive_read_only"],
     [{ mounts: [{ ...path, uidMappings: [{ length: 1 }] }] }, "uidMappings"],
-    [{ mounts: [{ ...path, mount_options: ["noexec"] }] }, "mount_options"],
     [{ linux: { security_context: { supplemental_groups_policy: "Strict" } } }, "supplemental_groups_policy"],
     [
       { linux: { security_context: { namespace_options: { userns_options: { mode: "POD" } } } } },

@@ -56,6 +56,7 @@ const container = kindOf({
     toContainerOptions(parseContainerConfig(config, pod), of, imageFacts(), host, {
       seccomp: "{}",
       logDriver: { Type: "json-file", Config: {} },
+      mounts: { folder: "/mounts/ab", imageIds: new Map() },
     }),
 });
 

@@ -175,6 +175,11 @@ const invalid: [string, ContainerConfig, string][] = [
     { CDIDevices: [{ name: "gpu=0" }] },
     'config.CDI_devices[0].name "gpu=0" is no CDI device',
   ],
+  [
+    "two mounts at one place",
+    { mounts: ["/a", "/a"].map((containerPath) => ({ containerPath, hostPath: "/a" })) },
+    'config.mounts[1].container_path "/a"',
+  ],
   ["negative CPU shares", { linux: { resources: { cpuShares: -1 } } }, "config.linux.resources"],
   [
     "an unknown pid mode",
@@ -222,7 +227,11 @@ const unimplemented: [string, ContainerConfig, string][] = [
     secured({ namespaceOptions: { usernsOptions: { mode: "POD" } } }),
     `${context}.namespace_options.userns`,
   ],
-  ["an image volume", { mounts: [{ containerPath: "/a", image: { image: "x" } }] }, "config.mounts[0].image"],
+  [
+    "owners mapped for a mount",
+    { mounts: [{ containerPath: "/a", hostPath: "/a", uidMappings: [{ length: 1 }] }] },
+    "config.mounts[0].uidMappings",
+  ],
 ];
 for (const [title, config, start] of unimplemented) {
   test(`${title}, which are understood but not built, are refused as unimplemented`, () => {

@@ -35,7 +35,11 @@ const make = (
     sandboxInspect(sandbox),
     imageFacts({ labels: imageLabels }),
     hostFacts(host),
-    { seccomp, logDriver: { Type: "json-file", Config: {} } },
+    {
+      seccomp,
+      logDriver: { Type: "json-file", Config: {} },
+      mounts: { folder: "/mounts/ab", imageIds: new Map() },
+    },
   );
 const hostConfig = (config: ContainerConfig, place?: Place): HostConfig =>
   make(config, place).HostConfig ?? {};

@@ -34,6 +34,38 @@ for (const [title, info, expected] of [
   test(`an engine with ${title} is recognised`, () => assert.deepEqual(facts(info), hostFacts(expected)));
 }
 
+const features = (mountOptions: unknown) => ({
+  status: { "org.opencontainers.runtime-spec.features": JSON.stringify({ mountOptions }) },
+});
+for (const [title, info, apiVersion, expected] of [
+  ["and the runtimes that say so can", {}, "1.44", ["runc"]],
+  ["none can before API 1.44", {}, "1.43", []],
+  ["none can on an old kernel", { KernelVersion: "5.10.0-28-amd64" }, "1.44", []],
+  ["the first kernel that can", { KernelVersion: "5.12.0" }, "1.44", ["runc"]],
+  [
+    "a runtime that says nothing understandable cannot",
+    { Runtimes: { x: features("rro"), y: { status: {} } } },
+    "1.44",
+    [],
+  ],
+  [
+    "a runtime whose features are no JSON cannot",
+    { Runtimes: { x: { status: { "org.opencontainers.runtime-spec.features": "{" } } } },
+    "1.44",
+    [],
+  ],
+] as [string, Partial<EngineInfo>, string, string[]][]) {
+  test(`recursive read-only by Docker: ${title}`, () => {
+    const Runtimes = { old: features(["ro"]), runc: features(["ro", "rro"]), silent: {} };
+    const found = toHostFacts(
+      engineInfo({ Runtimes, ...info }),
+      engineVersion({ ApiVersion: apiVersion }),
+      free,
+    );
+    assert.deepEqual(found.recursiveReadOnlyRuntimes, expected);
+  });
+}
+
 test("an engine that is too old to tell its cgroup version uses version 1", () => {
   const { CgroupVersion: _, ...info } = engineInfo();
   assert.equal(toHostFacts(info, engineVersion(), free).cgroupVersion, 1);

@@ -1,0 +1,72 @@
+/**
+ * Where mounts are made: in the mount namespace of the Docker Engine, which is our own unless this program runs in a
+ * container. mount(8) and umount(8) of util-linux do it, since Node has no system call for it; nsenter(1) leads there.
+ */
+import { execFile } from "node:child_process";
+import { readFile, readlink } from "node:fs/promises";
+import { promisify } from "node:util";
+import { CriError, messageOf } from "../errors.js";
+import { findProcesses } from "../host/processes.js";
+import { parseMountTable, type MountEntry } from "./mount-table.js";
+
+const run = promisify(execFile);
+/** A few system calls; what they mount may be a network file system that does not answer. */
+const timeout = 30_000;
+
+export class MountNamespace {
+  /** @param pid a process in it; undefined for our own */
+  constructor(private readonly pid?: string) {}
+
+  /** A path in it, as one that we can open; what it leads to may have symbolic links that mean another root. */
+  toOurs(path: string): string {
+    return this.pid === undefined ? path : `/proc/${this.pid}/root${path}`;
+  }
+
+  async table(): Promise<MountEntry[]> {
+    return parseMountTable(await readFile(`/proc/${this.pid ?? "self"}/mountinfo`, "utf8"));
+  }
+
+  /** @param cwd what relative paths in options are relative to */
+  mount(args: string[], cwd = "/"): Promise<void> {
+    return this.#command("mount", args, cwd);
+  }
+
+  /** So that nothing that is mounted or unmounted below has an effect elsewhere. */
+  makePrivate(path: string): Promise<void> {
+    return this.mount(["--make-rprivate", path]);
+  }
+
+  /** With all that is below, and lazily: whoever looks at it just now does not stand in the way. */
+  unmount(path: string): Promise<void> {
+    return this.#command("umount", ["--lazy", path], "/");
+  }
+
+  async #command(program: string, args: string[], cwd: string): Promise<void> {
+    const line = [program, "--no-mtab", ...args];
+    if (this.pid !== undefined)
+      line.unshift("nsenter", `--mount=/proc/${this.pid}/ns/mnt`, `--wd=${this.toOurs(cwd)}`);
+    const [file = "", ...rest] = line;
+    // The newer interface of the kernel takes no text beyond 256 characters, and a list of layers is longer.
+    const env = { ...process.env, LIBMOUNT_FORCE_MOUNT2: "always" };
+    try {
+      await run(file, rest, { timeout, env, cwd: this.toOurs(cwd) });
+    } catch (error) {
+      const { stderr = "" } = error as { stderr?: string };
+      throw new CriError("internal", `${program} ${args.join(" ")}: ${stderr.trim() || messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The Docker Engine's, where its process can be seen. */
+export async function engineNamespace(): Promise<MountNamespace> {
+  const ours = await readlink("/proc/self/ns/mnt");
+  const daemons = await findProcesses("dockerd");
+  const theirs = await Promise.all(
+    daemons.map((pid) => readlink(`/proc/${pid}/ns/mnt`).catch(() => undefined)),
+  );
+  // There may be others, of other engines.
+  if (theirs.includes(ours)) return new MountNamespace();
+  return new MountNamespace(daemons.find((_, index) => theirs[index] !== undefined));
+}
