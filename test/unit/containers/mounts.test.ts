@@ -117,7 +117,12 @@ const refused: Refused[] = [
     `${field}.recursive_read_only needs propagation PRIVATE`,
   ],
   ["the root as target", { containerPath: "/x/.." }, "invalid", `${field}.container_path "/x/.." is the`],
-  ["mapped owners", { uidMappings: [{ length: 1 }] }, "unimplemented", `${field}.uidMappings`],
+  [
+    "mapped owners",
+    { uidMappings: [{ hostId: 100_000, containerId: 0, length: 1 }] },
+    "unimplemented",
+    `${field}.uidMappings`,
+  ],
   ["mapped groups", { gidMappings: [{ length: 1 }] }, "unimplemented", `${field}.uidMappings`],
   ["unknown options", { mountOptions: ["noexec", "x"] }, "invalid", `${field}.mount_options: "x" is unknown`],
   ["a part of no image", { imageSubPath: "a" }, "invalid", `${field}.image_sub_path is set without image`],

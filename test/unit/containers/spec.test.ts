@@ -193,6 +193,11 @@ const invalid: [string, ContainerConfig, string][] = [
     `${context}.supplemental_groups_policy 99`,
   ],
   [
+    "a rubbish seccomp profile",
+    secured({ seccompProfilePath: "rubbish" }),
+    `${context}.seccomp: unknown profile`,
+  ],
+  [
     "a rubbish AppArmor profile",
     secured({ apparmorProfile: "rubbish" }),
     `${context}.apparmor: unknown profile`,
