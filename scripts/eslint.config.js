@@ -13,7 +13,7 @@ const mayImport = {
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
-  images: ["docker"],
+  images: ["docker", "kube"],
   inventory: ["docker", "kube"],
   network: ["docker", "kube"],
   logs: ["docker", "kube"],

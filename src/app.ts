@@ -11,6 +11,7 @@ import { dockerodeEngine } from "./docker/dockerode-engine.js";
 import type { Engine } from "./docker/engine.js";
 import { serve } from "./grpc/server.js";
 import { Host } from "./host/facts.js";
+import { AccountFiles } from "./images/account-files.js";
 import { Images } from "./images/images.js";
 import { Inventory } from "./inventory/inventory.js";
 import type { Log } from "./log.js";
@@ -53,6 +54,11 @@ export async function startApp(
   const dialer = new PodDialer();
   const logs = makeLogs(config, host, log.child({ part: "logs" }));
   const network = await makeNetworks(config, engine, host, log.child({ part: "network" }));
+  const accounts = new AccountFiles({
+    engine,
+    owner: config.rootDirectory,
+    log: log.child({ part: "images" }),
+  });
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
@@ -61,6 +67,7 @@ export async function startApp(
     complete: (ids) => {
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
+      void accounts.removeLeftovers();
     },
   });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
@@ -69,6 +76,7 @@ export async function startApp(
     engine,
     inventory,
     images,
+    accounts,
     host,
     logs,
     log: log.child({ part: "containers" }),
@@ -77,6 +85,7 @@ export async function startApp(
     engine,
     inventory,
     images,
+    accounts,
     network,
     host,
     logs,

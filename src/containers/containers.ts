@@ -1,18 +1,19 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
 import type { Engine } from "../docker/engine.js";
-import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
+import { CriError, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
+import type { AccountFiles } from "../images/account-files.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
-import type { Profile } from "../linux/security.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
+import { identify } from "./identify.js";
 import type { Mount } from "./mounts.js";
 import { requireRunning } from "./running.js";
+import { readSeccomp } from "./seccomp-file.js";
 import type { ContainerSpec } from "./spec.js";
 import { toContainerOptions } from "./to-docker.js";
 
@@ -20,6 +21,7 @@ export interface ContainersDependencies {
   engine: Engine;
   inventory: Inventory;
   images: Pick<Images, "get">;
+  accounts: Pick<AccountFiles, "of">;
   host: { facts(): Promise<HostFacts> };
   logs: ContainerLogs;
   log: Log;
@@ -30,7 +32,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, logs, log } = this.deps;
+    const { engine, inventory, images, accounts, host, logs, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -38,14 +40,16 @@ export class Containers {
         `pod sandbox ${sandbox.Id} is not ready: it is ${sandbox.State.Status}`,
       );
     }
-    const { namespaces, seccomp: profile } = spec.security;
+    const { namespaces, seccomp: profile, identity: asked } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
     const [facts, image, seccomp] = await Promise.all([
       host.facts(),
       images.get(spec.image),
       readSeccomp(profile),
     ]);
-    const options = toContainerOptions(spec, sandbox, image, facts, { seccomp, logDriver: logs.driver });
+    const identity = await identify(accounts, asked, image, spec.image);
+    const extras = { identity, seccomp, logDriver: logs.driver };
+    const options = toContainerOptions(spec, sandbox, image, facts, extras);
 
     return withRollback(log, async (undo) => {
       await Promise.all(spec.mounts.map(makeSource));
@@ -136,19 +140,4 @@ async function makeSource({ hostPath }: Mount): Promise<void> {
       cause: error,
     });
   });
-}
-
-/** CRI: a localhost profile is an absolute path on the node. */
-async function readSeccomp(profile: Profile | undefined): Promise<string | undefined> {
-  if (profile?.type !== "localhost") return undefined;
-  if (!isAbsolute(profile.ref)) {
-    throw new CriError("invalid", `seccomp profile ${JSON.stringify(profile.ref)} is not an absolute path`);
-  }
-  try {
-    return JSON.stringify(JSON.parse(await readFile(profile.ref, "utf8")));
-  } catch (error) {
-    throw isKind(error, "invalid")
-      ? error
-      : new CriError("invalid", `seccomp profile ${profile.ref}: ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -5,6 +5,7 @@ import type { HostFacts } from "../host/facts.js";
 import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";
 import { containerName, podOf } from "../kube/names.js";
+import type { Identity } from "../linux/identity.js";
 import type { Namespaces } from "../linux/namespaces.js";
 import { toDockerMounts } from "./mounts.js";
 import { toResources } from "./resources.js";
@@ -13,6 +14,8 @@ import type { ContainerSpec } from "./spec.js";
 
 /** What is known only when a container is created. */
 interface Extras {
+  /** As whom it runs. */
+  identity: Identity;
   /** The text of the localhost profile that it asks for. */
   seccomp: string | undefined;
   logDriver: { Type: string; Config: Record<string, string> };
@@ -23,7 +26,7 @@ export function toContainerOptions(
   sandbox: ContainerInspect,
   image: ImageFacts,
   host: HostFacts,
-  { seccomp, logDriver }: Extras,
+  { identity, seccomp, logDriver }: Extras,
 ): ContainerCreateOptions & { name: string } {
   return {
     name: containerName(podOf(sandbox.Name), spec.metadata),
@@ -33,7 +36,8 @@ export function toContainerOptions(
     ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
     ...(spec.args.length > 0 ? { Cmd: spec.args } : {}),
     ...(spec.workingDir !== "" ? { WorkingDir: spec.workingDir } : {}),
-    ...(spec.security.user !== "" ? { User: spec.security.user } : {}),
+    // In numbers, which nothing in the image can give another meaning.
+    User: `${identity.uid}:${identity.gid}`,
     ...(spec.stopSignal !== undefined ? { StopSignal: spec.stopSignal } : {}),
     Env: spec.env,
     Labels: markInherited(
@@ -49,6 +53,7 @@ export function toContainerOptions(
       ...toNamespaceModes(spec.security.namespaces, sandbox),
       ...toResources(spec.resources, host),
       ...toSecurity(spec.security, host, seccomp),
+      GroupAdd: identity.groups.map(String),
       ...toDockerMounts(spec.mounts, host),
       ...(sandbox.HostConfig.Runtime !== "" ? { Runtime: sandbox.HostConfig.Runtime } : {}),
       CgroupParent: sandbox.HostConfig.CgroupParent,

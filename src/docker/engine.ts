@@ -20,6 +20,11 @@ export interface Engine {
   removeContainer(id: string, options: { force: boolean }): Promise<void>;
   pauseContainer(id: string): Promise<void>;
   unpauseContainer(id: string): Promise<void>;
+  /**
+   * What is at a path of the container's file system, whether it runs or not.
+   * @throws CriError notFound where there is nothing, or no such container; exhausted for a file of more than `maxBytes`
+   */
+  readPath(containerId: string, path: string, maxBytes: number): Promise<ContainerPath>;
 
   createExec(containerId: string, options: ExecOptions, signal?: AbortSignal): Promise<{ id: string }>;
   /** Starts it; the stream carries Docker's multiplexed frames, or raw bytes when `tty`. */
@@ -89,6 +94,12 @@ export interface ContainerSummary {
   Labels: Record<string, string>;
 }
 
+export type ContainerPath =
+  | { kind: "file"; content: Buffer }
+  /** The target is absolute, with all further links followed; there may be nothing. */
+  | { kind: "link"; target: string }
+  | { kind: "other"; type: string };
+
 export interface ContainerInspect {
   Id: string;
   /** With a leading slash. */
@@ -145,6 +156,7 @@ export interface HostConfigInspect {
   Memory: number;
   MemorySwap: number;
   OomScoreAdj: number;
+  GroupAdd: string[] | null;
 }
 
 export interface MountInspect {
@@ -207,7 +219,11 @@ export interface ImageInspect {
   RepoTags: string[] | null;
   RepoDigests: string[] | null;
   Size: number;
-  Config?: { User?: string; Labels?: Record<string, string> | null } | null;
+  Config?: {
+    User?: string;
+    Labels?: Record<string, string> | null;
+    Volumes?: Record<string, unknown> | null;
+  } | null;
 }
 
 /** What to pull: a repository with its host, and a tag or a digest. */

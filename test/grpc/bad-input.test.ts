@@ -182,6 +182,8 @@ const cases: BadInput[] = [
   },
   podSecurity({ run_as_user: { value: -1 } }, "run_as_user", "a negative user"),
   podSecurity({ run_as_group: { value: 1 } }, "run_as_group", "a group without a user"),
+  podSecurity({ supplemental_groups: [-1] }, "supplemental_groups[0]", "a negative group"),
+  podSecurity({ seccomp_profile_path: "none" }, "seccomp", "an unknown seccomp profile"),
 
   {
     title: "CreateContainer without a config",
@@ -261,6 +263,16 @@ const cases: BadInput[] = [
   ),
   security({ run_as_user: { value: -1 } }, "security_context.run_as_user", "a negative user"),
   security({ run_as_group: { value: 1 } }, "security_context.run_as_group", "a group without a user"),
+  security(
+    { supplemental_groups: ["1", "2147483648"] },
+    "security_context.supplemental_groups[1]",
+    "a group that is none",
+  ),
+  security(
+    { run_as_user: { value: 1 }, run_as_username: "root" },
+    "security_context.run_as_user and run_as_username",
+    "two users",
+  ),
   ...["seccomp", "apparmor"].flatMap((field) => [
     security(
       { [field]: { profile_type: 9 } },
@@ -476,7 +488,6 @@ test("v1: what Docker cannot do (yet) is UNIMPLEMENTED and names the field", asy
     [{ CDI_devices: [{ name: "vendor.com/gpu=0" }] }, "CDI_devices"],
     [{ linux: { resources: { unified: { "memory.high": "1" } } } }, "unified"],
     [{ linux: { resources: { hugepage_limits: [{ page_size: "2MB", limit: 1 }] } } }, "hugepage_limits"],
-    [{ linux: { security_context: { supplemental_groups_policy: "Strict" } } }, "supplemental_groups_policy"],
     [
       { linux: { security_context: { namespace_options: { userns_options: { mode: "POD" } } } } },
       "userns_options",
