@@ -13,6 +13,7 @@ import { dockerodeEngine } from "./docker/dockerode-engine.js";
 import type { Engine } from "./docker/engine.js";
 import { serve } from "./grpc/server.js";
 import { Host } from "./host/facts.js";
+import { AccountFiles } from "./images/account-files.js";
 import { Images } from "./images/images.js";
 import { Inventory } from "./inventory/inventory.js";
 import type { Log } from "./log.js";
@@ -61,6 +62,11 @@ export async function startApp(
   );
   await extras.load();
   const network = await makeNetworks(config, engine, host, log.child({ part: "network" }));
+  const accounts = new AccountFiles({
+    engine,
+    owner: config.rootDirectory,
+    log: log.child({ part: "images" }),
+  });
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
@@ -73,6 +79,7 @@ export async function startApp(
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
       void extras.keepOnly(ids);
+      void accounts.removeLeftovers();
     },
   });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
@@ -87,6 +94,7 @@ export async function startApp(
     engine,
     inventory,
     images,
+    accounts,
     host,
     logs,
     extras,
@@ -98,6 +106,7 @@ export async function startApp(
     engine,
     inventory,
     images,
+    accounts,
     network,
     host,
     logs,

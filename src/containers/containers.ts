@@ -1,14 +1,13 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
 import type { ContainerInspect, Engine } from "../docker/engine.js";
-import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
+import { CriError, messageOf, throwIfAborted } from "../errors.js";
 import type { LinuxContainerResources__Output } from "../generated/runtime/v1/LinuxContainerResources.js";
 import type { HostFacts } from "../host/facts.js";
+import type { AccountFiles } from "../images/account-files.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
-import { toCgroupFiles } from "../linux/cgroup-files.js";
 import { fromMountsLabel } from "../kube/mount-records.js";
-import type { Profile } from "../linux/security.js";
+import { toCgroupFiles } from "../linux/cgroup-files.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
 import type { PreparedMounts } from "../mounts/prepared-mounts.js";
@@ -17,9 +16,11 @@ import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
 import type { ExtraResourcesStore } from "./extra-resources.js";
 import type { Kernel } from "./kernel.js";
+import { identify } from "./identify.js";
 import type { Mount } from "./mounts.js";
 import { toExtra, toUpdate } from "./resources.js";
 import { requireRunning } from "./running.js";
+import { readSeccomp } from "./seccomp-file.js";
 import type { ContainerSpec } from "./spec.js";
 import { toContainerOptions } from "./to-docker.js";
 
@@ -27,6 +28,7 @@ export interface ContainersDependencies {
   engine: Engine;
   inventory: Inventory;
   images: Pick<Images, "get">;
+  accounts: Pick<AccountFiles, "of">;
   host: { facts(): Promise<HostFacts> };
   logs: ContainerLogs;
   extras: ExtraResourcesStore;
@@ -40,7 +42,7 @@ export class Containers {
   constructor(private readonly deps: ContainersDependencies) {}
 
   async create(sandboxId: string, spec: ContainerSpec, signal: AbortSignal): Promise<string> {
-    const { engine, inventory, images, host, logs, mounts, extras, log } = this.deps;
+    const { engine, inventory, images, accounts, host, logs, mounts, extras, log } = this.deps;
     const sandbox = await inventory.get("podsandbox", sandboxId);
     if (!sandbox.State.Running) {
       throw new CriError(
@@ -48,7 +50,7 @@ export class Containers {
         `pod sandbox ${sandbox.Id} is not ready: it is ${sandbox.State.Status}`,
       );
     }
-    const { namespaces, seccomp: profile } = spec.security;
+    const { namespaces, seccomp: profile, identity: asked } = spec.security;
     if (namespaces.pid === "TARGET") await inventory.get("container", namespaces.target);
     const [facts, image, seccomp, imageIds] = await Promise.all([
       host.facts(),
@@ -56,7 +58,9 @@ export class Containers {
       readSeccomp(profile),
       this.#volumeIds(spec.mounts),
     ]);
+    const identity = await identify(accounts, asked, image, spec.image);
     const options = toContainerOptions(spec, sandbox, image, facts, {
+      identity,
       seccomp,
       logDriver: logs.driver,
       mounts: { folder: mounts.newFolder(), imageIds },
@@ -210,19 +214,4 @@ async function makeSource({ source, field }: Mount): Promise<void> {
     const problem = `${field}.host_path ${hostPath} does not exist and cannot be made: ${messageOf(error)}`;
     throw new CriError("failedPrecondition", problem, { cause: error });
   });
-}
-
-/** CRI: a localhost profile is an absolute path on the node. */
-async function readSeccomp(profile: Profile | undefined): Promise<string | undefined> {
-  if (profile?.type !== "localhost") return undefined;
-  if (!isAbsolute(profile.ref)) {
-    throw new CriError("invalid", `seccomp profile ${JSON.stringify(profile.ref)} is not an absolute path`);
-  }
-  try {
-    return JSON.stringify(JSON.parse(await readFile(profile.ref, "utf8")));
-  } catch (error) {
-    throw isKind(error, "invalid")
-      ? error
-      : new CriError("invalid", `seccomp profile ${profile.ref}: ${messageOf(error)}`, { cause: error });
-  }
 }

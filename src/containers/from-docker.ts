@@ -5,6 +5,7 @@ import type { Container } from "../generated/runtime/v1/Container.js";
 import type { ContainerFilter__Output } from "../generated/runtime/v1/ContainerFilter.js";
 import type { ContainerState__Output as ContainerState } from "../generated/runtime/v1/ContainerState.js";
 import type { ContainerStatus } from "../generated/runtime/v1/ContainerStatus.js";
+import type { ContainerUser } from "../generated/runtime/v1/ContainerUser.js";
 import { matchesLabels } from "../kube/filter.js";
 import { fromLabels, logPathLabel, sandboxIdLabel } from "../kube/labels.js";
 import { fromMountsLabel } from "../kube/mount-records.js";
@@ -42,6 +43,7 @@ export function toContainerStatus(
     mounts: container.Mounts.map((mount) => fromDockerMount(mount, records)),
     logPath: container.Config.Labels[logPathLabel] ?? "",
     resources: { linux: fromHostConfig(container.HostConfig, extra) },
+    user: userOf(container),
     stopSignal: fromDockerSignal(container.Config.StopSignal),
   };
 }
@@ -100,6 +102,18 @@ function outcome({ State, Created }: ContainerInspect): Outcome {
     reason: "",
     message: "",
   };
+}
+
+/**
+ * As whom its first process is started. With a user and a group in numbers, as we give them, Docker adds nothing of the
+ * image's, and the primary group to the supplementary ones. Of predecessors' containers in other forms only the image
+ * could tell: they have no user here.
+ */
+function userOf({ Config, HostConfig }: ContainerInspect): ContainerUser | null {
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(Config.User) ?? [];
+  const groups = HostConfig.GroupAdd ?? [];
+  if (uid === undefined || gid === undefined || !groups.every((group) => /^\d+$/.test(group))) return null;
+  return { linux: { uid, gid, supplementalGroups: [...new Set([gid, ...groups])] } };
 }
 
 /** Docker takes the start's time after the fact; a process of a moment can end before it. */

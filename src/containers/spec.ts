@@ -8,27 +8,21 @@ import type { LinuxContainerSecurityContext__Output } from "../generated/runtime
 import type { PodSandboxConfig__Output } from "../generated/runtime/v1/PodSandboxConfig.js";
 import { dockerReference } from "../images/reference.js";
 import { checkNamePart, type ContainerMetadata } from "../kube/names.js";
+import { parseConfinement, type Confinement } from "../linux/confinement.js";
+import { parseIdentity, type IdentityRequest } from "../linux/identity.js";
 import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
-import { parseProfile, selinuxOptions, toUser, type Profile } from "../linux/security.js";
 import { toDockerSignal } from "../linux/signals.js";
 import { parseLogDirectory, toLogPath } from "../logs/path.js";
 import { parseMounts, type Mount } from "./mounts.js";
 import { checkResources } from "./resources.js";
 
-export interface Security {
-  privileged: boolean;
+export interface Security extends Confinement {
   namespaces: Namespaces;
-  user: string;
-  supplementalGroups: string[];
+  identity: IdentityRequest;
   addCapabilities: string[];
   dropCapabilities: string[];
-  readonlyRootfs: boolean;
-  noNewPrivileges: boolean;
   maskedPaths: string[];
   readonlyPaths: string[];
-  seccomp: Profile | undefined;
-  apparmor: Profile | undefined;
-  selinux: string[];
 }
 
 export interface ContainerSpec {
@@ -132,17 +126,7 @@ function parseCdiName(name: string, field: string): string {
 
 function parseSecurity(security: LinuxContainerSecurityContext__Output | null): Security {
   const field = "config.linux.security_context";
-  if (!security) return noSecurity;
-  if (typeof security.supplementalGroupsPolicy !== "string") {
-    throw new CriError(
-      "invalid",
-      `${field}.supplemental_groups_policy ${String(security.supplementalGroupsPolicy)} is unknown`,
-    );
-  }
-  if (security.supplementalGroupsPolicy === "Strict") {
-    throw new CriError("unimplemented", `${field}.supplemental_groups_policy Strict is not supported yet`);
-  }
-  const capabilities = security.capabilities;
+  const capabilities = security?.capabilities;
   if (capabilities && capabilities.addAmbientCapabilities.length > 0) {
     throw new CriError(
       "unimplemented",
@@ -150,34 +134,12 @@ function parseSecurity(security: LinuxContainerSecurityContext__Output | null): 
     );
   }
   return {
-    privileged: security.privileged,
-    namespaces: parseNamespaces(security.namespaceOptions, `${field}.namespace_options`),
-    user: toUser(security, field),
-    supplementalGroups: security.supplementalGroups,
+    ...parseConfinement(security, field),
+    namespaces: parseNamespaces(security?.namespaceOptions ?? null, `${field}.namespace_options`),
+    identity: parseIdentity(security, field),
     addCapabilities: capabilities?.addCapabilities ?? [],
     dropCapabilities: capabilities?.dropCapabilities ?? [],
-    readonlyRootfs: security.readonlyRootfs,
-    noNewPrivileges: security.noNewPrivs,
-    maskedPaths: security.maskedPaths,
-    readonlyPaths: security.readonlyPaths,
-    seccomp: parseProfile(security.seccomp, security.seccompProfilePath, `${field}.seccomp`),
-    apparmor: parseProfile(security.apparmor, security.apparmorProfile, `${field}.apparmor`),
-    selinux: selinuxOptions(security.selinuxOptions),
+    maskedPaths: security?.maskedPaths ?? [],
+    readonlyPaths: security?.readonlyPaths ?? [],
   };
 }
-
-const noSecurity: Security = {
-  privileged: false,
-  namespaces: parseNamespaces(null, ""),
-  user: "",
-  supplementalGroups: [],
-  addCapabilities: [],
-  dropCapabilities: [],
-  readonlyRootfs: false,
-  noNewPrivileges: false,
-  maskedPaths: [],
-  readonlyPaths: [],
-  seccomp: undefined,
-  apparmor: undefined,
-  selinux: [],
-};

@@ -8,6 +8,7 @@ import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";
 import { toMountsLabel } from "../kube/mount-records.js";
 import { containerName, podOf } from "../kube/names.js";
+import type { Identity } from "../linux/identity.js";
 import type { Namespaces } from "../linux/namespaces.js";
 import { toDockerMounts, type MountExtras } from "./docker-mounts.js";
 import { toResources } from "./resources.js";
@@ -16,6 +17,8 @@ import type { ContainerSpec } from "./spec.js";
 
 /** What is known only when a container is created. */
 interface Extras {
+  /** As whom it runs. */
+  identity: Identity;
   /** The text of the localhost profile that it asks for. */
   seccomp: string | undefined;
   logDriver: { Type: string; Config: Record<string, string> };
@@ -27,7 +30,7 @@ export function toContainerOptions(
   sandbox: ContainerInspect,
   image: ImageFacts,
   host: HostFacts,
-  { seccomp, logDriver, mounts }: Extras,
+  { identity, seccomp, logDriver, mounts }: Extras,
 ): ContainerCreateOptions & { name: string } {
   const runtime = sandbox.HostConfig.Runtime || host.defaultRuntime;
   const { Mounts, Binds, records } = toDockerMounts(spec.mounts, host, { ...mounts, runtime });
@@ -39,7 +42,8 @@ export function toContainerOptions(
     ...(spec.command.length > 0 ? { Entrypoint: spec.command } : {}),
     ...(spec.args.length > 0 ? { Cmd: spec.args } : {}),
     ...(spec.workingDir !== "" ? { WorkingDir: spec.workingDir } : {}),
-    ...(spec.security.user !== "" ? { User: spec.security.user } : {}),
+    // In numbers, which nothing in the image can give another meaning.
+    User: `${identity.uid}:${identity.gid}`,
     ...(spec.stopSignal !== undefined ? { StopSignal: spec.stopSignal } : {}),
     Env: spec.env,
     Labels: markInherited(
@@ -58,6 +62,7 @@ export function toContainerOptions(
       ...toNamespaceModes(spec.security.namespaces, sandbox),
       ...toResources(spec.resources, host),
       ...toSecurity(spec.security, host, seccomp),
+      GroupAdd: identity.groups.map(String),
       Mounts,
       Binds,
       ...(sandbox.HostConfig.Runtime !== "" ? { Runtime: sandbox.HostConfig.Runtime } : {}),

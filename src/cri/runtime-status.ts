@@ -35,7 +35,7 @@ export async function toStatus(
   return {
     status: { conditions: [runtime, { type: "NetworkReady", status: ready, reason, message }] },
     runtimeHandlers: typeof facts === "string" ? [] : toHandlers(facts),
-    features: { supplementalGroupsPolicy: false, userNamespacesHostNetwork: false, mountOptions: true },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: true },
     info: verbose ? { config: JSON.stringify(settings), host: JSON.stringify(facts) } : {},
   };
 }

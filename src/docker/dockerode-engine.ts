@@ -1,10 +1,11 @@
-import { Agent } from "node:http";
+import { Agent, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { inspect } from "node:util";
 import Docker from "dockerode";
 import { CriError } from "../errors.js";
+import { readArchive } from "./archive.js";
 import type { Engine, EngineEvent, EngineVersion, PullProgress, RegistryAuth } from "./engine.js";
 import { fromDocker } from "./errors.js";
 import { HijackedConnection } from "./hijacked.js";
@@ -142,6 +143,14 @@ export function dockerodeEngine({
       act("DELETE", `/containers/${id}`, { doing: `remove container ${id}`, query: { force, v: true } }),
     pauseContainer: (id) => act("POST", `/containers/${id}/pause`, { doing: `pause container ${id}` }),
     unpauseContainer: (id) => act("POST", `/containers/${id}/unpause`, { doing: `unpause container ${id}` }),
+    readPath: async (id, path, maxBytes) => {
+      const doing = `read ${path} in container ${id}`;
+      const call = { doing, query: { path }, timeout: requestTimeout };
+      const reply = await open("GET", `/containers/${id}/archive`, call);
+      return await readArchive(reply as IncomingMessage, maxBytes).catch((error: unknown) => {
+        throw fromDocker(doing, error);
+      });
+    },
 
     createExec: async (containerId, { cmd, tty, stdin, stdout, stderr }, signal) => {
       const { Id } = await fetchJson<{ Id: string }>("POST", `/containers/${containerId}/exec`, {

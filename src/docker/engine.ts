@@ -22,6 +22,11 @@ export interface Engine {
   removeContainer(id: string, options: { force: boolean }): Promise<void>;
   pauseContainer(id: string): Promise<void>;
   unpauseContainer(id: string): Promise<void>;
+  /**
+   * What is at a path of the container's file system, whether it runs or not.
+   * @throws CriError notFound where there is nothing, or no such container; exhausted for a file of more than `maxBytes`
+   */
+  readPath(containerId: string, path: string, maxBytes: number): Promise<ContainerPath>;
 
   createExec(containerId: string, options: ExecOptions, signal?: AbortSignal): Promise<{ id: string }>;
   /** Starts it; the stream carries Docker's multiplexed frames, or raw bytes when `tty`. */
@@ -108,6 +113,12 @@ export interface ContainerSummary {
   Labels: Record<string, string>;
 }
 
+export type ContainerPath =
+  | { kind: "file"; content: Buffer }
+  /** The target is absolute, with all further links followed; there may be nothing. */
+  | { kind: "link"; target: string }
+  | { kind: "other"; type: string };
+
 export interface ContainerInspect {
   Id: string;
   /** With a leading slash. */
@@ -164,6 +175,7 @@ export interface HostConfigInspect {
   Memory: number;
   MemorySwap: number;
   OomScoreAdj: number;
+  GroupAdd: string[] | null;
 }
 
 /** Docker's limits of a container, in the units of HostConfig. */
@@ -234,7 +246,11 @@ export interface ImageInspect {
   RepoTags: string[] | null;
   RepoDigests: string[] | null;
   Size: number;
-  Config?: { User?: string; Labels?: Record<string, string> | null } | null;
+  Config?: {
+    User?: string;
+    Labels?: Record<string, string> | null;
+    Volumes?: Record<string, unknown> | null;
+  } | null;
   /** Not of engines that keep images in containerd. */
   GraphDriver?: { Name: string; Data: Record<string, string> | null } | null;
 }

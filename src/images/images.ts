@@ -31,6 +31,10 @@ const concurrentInspects = 16;
 export interface ImageFacts {
   id: string;
   labels: Readonly<Record<string, string>>;
+  /** "", a name or a number, with or without ":group". */
+  user: string;
+  /** Where its containers get a volume each. */
+  volumes: string[];
 }
 
 export class Images {
@@ -123,7 +127,8 @@ export class Images {
   async get(reference: string): Promise<ImageFacts> {
     const image = await this.inspect(reference);
     if (!image) throw new CriError("notFound", `image ${reference} is not here; it must be pulled first`);
-    return { id: image.Id, labels: image.Config?.Labels ?? {} };
+    const { Labels, User = "", Volumes } = image.Config ?? {};
+    return { id: image.Id, labels: Labels ?? {}, user: User, volumes: Object.keys(Volumes ?? {}) };
   }
 
   /** The same, pulled when it is not here. */

@@ -12,6 +12,14 @@ export const mountsLabel = "io.kubernetes.docker.mounts";
 /** A CRI label that the kubelet sets on containers; ours, with the value POD, on sandboxes. */
 export const containerNameLabel = "io.kubernetes.container.name";
 
+/**
+ * The type of containers that are never started and only there for their image's files to be read. Of no kind, and
+ * said in the place of a type that the image may bring.
+ */
+export const imageFilesType = "image-files";
+/** Ours alone, on those: whose they are, by the root directory of the server. */
+export const ownerLabel = "io.kubernetes.docker.owner";
+
 export type Kind = "podsandbox" | "container";
 export type Labels = Readonly<Record<string, string>>;
 

@@ -1,17 +1,10 @@
-/** Security profiles and users, shared by sandboxes and containers (pure). */
+/** Security profiles, shared by sandboxes and containers (pure). */
 import { CriError } from "../errors.js";
 import type { SecurityProfile__Output } from "../generated/runtime/v1/SecurityProfile.js";
 import type { SELinuxOption__Output } from "../generated/runtime/v1/SELinuxOption.js";
-import type { Int64Value__Output } from "../generated/runtime/v1/Int64Value.js";
 import type { HostFacts } from "../host/facts.js";
 
 export type Profile = { type: "default" } | { type: "unconfined" } | { type: "localhost"; ref: string };
-
-export interface Identity {
-  runAsUser: Int64Value__Output | null;
-  runAsGroup: Int64Value__Output | null;
-  runAsUsername?: string;
-}
 
 /**
  * The profile of the newer field, else of the deprecated text, else undefined. The text's forms:
@@ -40,23 +33,6 @@ export function parseProfile(
 function localhost(ref: string, field: string): Profile {
   if (ref === "") throw new CriError("invalid", `${field} is required with a localhost profile`);
   return { type: "localhost", ref };
-}
-
-/** Docker's User: "", "user", "user:group". CRI: a group without a user is an error. */
-export function toUser({ runAsUser, runAsGroup, runAsUsername = "" }: Identity, field: string): string {
-  const user = runAsUsername || (runAsUser?.value ?? "");
-  for (const [name, id] of [
-    ["run_as_user", runAsUser],
-    ["run_as_group", runAsGroup],
-  ] as const) {
-    if (id && Number(id.value) < 0)
-      throw new CriError("invalid", `${field}.${name} is negative: ${id.value}`);
-  }
-  if (!runAsGroup) return user;
-  if (user === "") {
-    throw new CriError("invalid", `${field}.run_as_group is set without run_as_user or run_as_username`);
-  }
-  return `${user}:${runAsGroup.value}`;
 }
 
 /** @param json the profile's text, read by the caller, when `profile` is a localhost one */

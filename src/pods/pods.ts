@@ -1,11 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createNamed } from "../containers/create-named.js";
 import { removeContainer, terminate } from "../containers/end.js";
+import { identify } from "../containers/identify.js";
+import { readSeccomp } from "../containers/seccomp-file.js";
 import type { ContainerInspect, Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
+import type { AccountFiles } from "../images/account-files.js";
 import type { ImageFacts, Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
+import { asksForNothing } from "../linux/identity.js";
 import { sandboxName } from "../kube/names.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "../logs/container-logs.js";
@@ -18,6 +22,7 @@ export interface PodsDependencies {
   engine: Engine;
   inventory: Inventory;
   images: Pick<Images, "ensure">;
+  accounts: Pick<AccountFiles, "of">;
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
   logs: Pick<ContainerLogs, "removed">;
@@ -51,12 +56,19 @@ export class Pods {
   }
 
   async #create(spec: SandboxSpec, signal: AbortSignal): Promise<string> {
-    const { engine, network, host, log } = this.deps;
+    const { engine, network, accounts, host, log, sandboxImage } = this.deps;
     const facts = await host.facts();
     checkRuntimeHandler(spec.runtimeHandler, facts);
     const podNetwork = spec.namespaces.network === "POD" ? await network.plan(spec) : undefined;
-    const image = await this.#ensureImage(signal);
-    const options = toSandboxOptions(spec, image, podNetwork, facts);
+    const [image, seccomp] = await Promise.all([
+      this.#ensureImage(signal),
+      readSeccomp(spec.confinement.seccomp),
+    ]);
+    // A pod that leaves this to the image, as most do, needs nothing to be read.
+    const identity = asksForNothing(spec.identity)
+      ? undefined
+      : await identify(accounts, spec.identity, image, sandboxImage);
+    const options = toSandboxOptions(spec, image, podNetwork, facts, { identity, seccomp });
 
     return withRollback(log, async (undo) => {
       throwIfAborted(signal);

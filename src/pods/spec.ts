@@ -6,8 +6,9 @@ import type { PodSandboxConfig__Output } from "../generated/runtime/v1/PodSandbo
 import type { PodSandboxMetadata__Output } from "../generated/runtime/v1/PodSandboxMetadata.js";
 import type { PortMapping__Output } from "../generated/runtime/v1/PortMapping.js";
 import { checkNamePart, type PodMetadata } from "../kube/names.js";
+import { parseConfinement, type Confinement } from "../linux/confinement.js";
+import { parseIdentity, type IdentityRequest } from "../linux/identity.js";
 import { parseNamespaces, type Namespaces } from "../linux/namespaces.js";
-import { selinuxOptions, toUser } from "../linux/security.js";
 import { parseLogDirectory } from "../logs/path.js";
 import type { PortMapping } from "../network/port-mapping.js";
 
@@ -24,10 +25,8 @@ export interface SandboxSpec {
   cgroupParent: string;
   sysctls: Record<string, string>;
   namespaces: Namespaces;
-  user: string;
-  supplementalGroups: string[];
-  readonlyRootfs: boolean;
-  selinux: string[];
+  identity: IdentityRequest;
+  confinement: Confinement;
   /** Empty: the engine's default runtime. */
   runtimeHandler: string;
 }
@@ -52,10 +51,9 @@ export function parseSandboxConfig(
     cgroupParent: config.linux?.cgroupParent ?? "",
     sysctls: config.linux?.sysctls ?? {},
     namespaces: parseSandboxNamespaces(security?.namespaceOptions ?? null, `${place}.namespace_options`),
-    user: security ? toUser(security, place) : "",
-    supplementalGroups: security?.supplementalGroups ?? [],
-    readonlyRootfs: security?.readonlyRootfs ?? false,
-    selinux: selinuxOptions(security?.selinuxOptions ?? null),
+    identity: parseIdentity(security, place),
+    // Nothing that a pause image holds may gain what its process has not.
+    confinement: { ...parseConfinement(security, place), noNewPrivileges: true },
     runtimeHandler,
   };
 }

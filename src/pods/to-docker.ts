@@ -6,6 +6,8 @@ import type { ImageFacts } from "../images/images.js";
 import { markInherited, sandboxLabels } from "../kube/labels.js";
 import { sandboxName } from "../kube/names.js";
 import { clampOomScoreAdj, toCgroupParent } from "../linux/cgroup.js";
+import { toConfinement } from "../linux/confinement.js";
+import type { Identity } from "../linux/identity.js";
 import type { SandboxNetwork } from "../network/pod-network.js";
 import type { PortMapping } from "../network/port-mapping.js";
 import type { SandboxSpec } from "./spec.js";
@@ -16,19 +18,28 @@ const sandboxOomScoreAdj = -998;
 const sandboxCpuShares = 2;
 const shmBytes = 64 * 1024 * 1024;
 
+/** What is known only when a sandbox is created. */
+interface Extras {
+  /** As whom the pause process runs; undefined for what its image says. */
+  identity: Identity | undefined;
+  /** The text of the localhost profile that it asks for. */
+  seccomp: string | undefined;
+}
+
 /** @param podNetwork that of a pod which is not on the host's network */
 export function toSandboxOptions(
   spec: SandboxSpec,
   image: ImageFacts,
   podNetwork: SandboxNetwork | undefined,
   host: HostFacts,
+  { identity, seccomp }: Extras,
 ): ContainerCreateOptions & { name: string } {
   return {
     name: sandboxName(spec.metadata),
     Image: image.id,
     Labels: markInherited(sandboxLabels(spec.labels, spec.annotations), image.labels),
     ...(spec.hostname !== "" && podNetwork ? { Hostname: spec.hostname } : {}),
-    ...(spec.user !== "" ? { User: spec.user } : {}),
+    ...(identity ? { User: `${identity.uid}:${identity.gid}` } : {}),
     ...(podNetwork ? { ExposedPorts: toExposedPorts(podNetwork.ports) } : {}),
     HostConfig: {
       NetworkMode: podNetwork?.mode ?? "host",
@@ -41,9 +52,8 @@ export function toSandboxOptions(
       OomScoreAdj: clampOomScoreAdj(sandboxOomScoreAdj, host),
       ShmSize: shmBytes,
       Sysctls: spec.sysctls,
-      GroupAdd: spec.supplementalGroups,
-      ReadonlyRootfs: spec.readonlyRootfs,
-      SecurityOpt: ["no-new-privileges", ...spec.selinux],
+      GroupAdd: identity?.groups.map(String) ?? [],
+      ...toConfinement(spec.confinement, host, seccomp),
       RestartPolicy: { Name: "no" },
       // The pause process says nothing; whatever the daemon's default driver is, it is not needed.
       LogConfig: { Type: "none", Config: {} },

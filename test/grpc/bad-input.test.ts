@@ -182,6 +182,8 @@ const cases: BadInput[] = [
   },
   podSecurity({ run_as_user: { value: -1 } }, "run_as_user", "a negative user"),
   podSecurity({ run_as_group: { value: 1 } }, "run_as_group", "a group without a user"),
+  podSecurity({ supplemental_groups: [-1] }, "supplemental_groups[0]", "a negative group"),
+  podSecurity({ seccomp_profile_path: "none" }, "seccomp", "an unknown seccomp profile"),
 
   {
     title: "CreateContainer without a config",
@@ -273,6 +275,16 @@ const cases: BadInput[] = [
   ),
   security({ run_as_user: { value: -1 } }, "security_context.run_as_user", "a negative user"),
   security({ run_as_group: { value: 1 } }, "security_context.run_as_group", "a group without a user"),
+  security(
+    { supplemental_groups: ["1", "2147483648"] },
+    "security_context.supplemental_groups[1]",
+    "a group that is none",
+  ),
+  security(
+    { run_as_user: { value: 1 }, run_as_username: "root" },
+    "security_context.run_as_user and run_as_username",
+    "two users",
+  ),
   ...["seccomp", "apparmor"].flatMap((field) => [
     security(
       { [field]: { profile_type: 9 } },
@@ -483,7 +495,6 @@ test("v1: what Docker cannot do (yet) is UNIMPLEMENTED and names the field", asy
   const path = { host_path: "/a", container_path: "/a" };
   const requests: [object, string][] = [
     [{ mounts: [{ ...path, uidMappings: [{ length: 1 }] }] }, "uidMappings"],
-    [{ linux: { security_context: { supplemental_groups_policy: "Strict" } } }, "supplemental_groups_policy"],
     [
       { linux: { security_context: { namespace_options: { userns_options: { mode: "POD" } } } } },
       "userns_options",

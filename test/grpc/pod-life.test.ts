@@ -344,7 +344,7 @@ for (const version of versions) {
     const { HostConfig, ...options } = engine.containers.optionsOf(id);
     assert.deepEqual(options.Env, ["GREETING=grüß=Gott", "EMPTY="]);
     assert.deepEqual([options.Entrypoint, options.Cmd], [["/bin/app", ""], ["--flag"]]);
-    assert.deepEqual([options.WorkingDir, options.User], ["/work", "1000"]);
+    assert.deepEqual([options.WorkingDir, options.User], ["/work", "1000:0"]);
     assert.deepEqual([options.OpenStdin, options.StdinOnce, options.Tty], [true, true, true]);
     assert.equal(HostConfig?.NetworkMode, `container:${pod}`);
     assert.deepEqual(

@@ -137,6 +137,8 @@ export const imageInspect = (overrides: DeepPartial<ImageInspect> = {}): ImageIn
 export const imageFacts = (overrides: Partial<ImageFacts> = {}): ImageFacts => ({
   id: imageId,
   labels: {},
+  user: "",
+  volumes: [],
   ...overrides,
 });
 
@@ -259,6 +261,7 @@ const hostConfig: ContainerInspect["HostConfig"] = {
   Memory: 0,
   MemorySwap: 0,
   OomScoreAdj: 0,
+  GroupAdd: null,
 };
 
 const proto = loadProto();

@@ -288,4 +288,5 @@ const toHostConfig = (wanted: HostConfig = {}): HostConfigInspect => ({
   Memory: wanted.Memory ?? 0,
   MemorySwap: wanted.MemorySwap ?? 0,
   OomScoreAdj: wanted.OomScoreAdj ?? 0,
+  GroupAdd: wanted.GroupAdd ?? null,
 });

@@ -133,6 +133,11 @@ export class FakeEngine implements Engine {
   pauseContainer = (id: string) => this.#do("pauseContainer", [id], () => this.containers.pause(id));
   unpauseContainer = (id: string) => this.#do("unpauseContainer", [id], () => this.containers.unpause(id));
 
+  readPath = (id: string, path: string, maxBytes: number) =>
+    this.#do("readPath", [id, path], () =>
+      this.images.readPath(this.containers.inspect(id).Image, path, maxBytes),
+    );
+
   createExec = (id: string, { cmd, tty }: ExecOptions, signal?: AbortSignal) =>
     this.#do("createExec", [id, cmd], () => this.execs.create(this.containers.inspect(id), cmd, tty), signal);
   startExec = (id: string) => this.#do("startExec", [id], () => this.execs.start(id, this.#life.signal));

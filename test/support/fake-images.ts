@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type {
   ContainerInspect,
+  ContainerPath,
   ContainerSummary,
   ImageInspect,
   ImageSource,
@@ -9,6 +10,7 @@ import type {
   RegistryAuth,
 } from "../../src/docker/engine.js";
 import { fromDocker } from "../../src/docker/errors.js";
+import { CriError } from "../../src/errors.js";
 import type { FakeEvents } from "./fake-events.js";
 import { refusal } from "./fake-refusal.js";
 
@@ -16,6 +18,8 @@ import { refusal } from "./fake-refusal.js";
 export interface Content {
   content?: string;
   user?: string;
+  /** By absolute path; a text is a file, and all further links of a link have been followed. */
+  files?: Record<string, string | Exclude<ContainerPath, { kind: "file" }>>;
 }
 
 /** How the registry answers a pull. */
@@ -39,6 +43,7 @@ export class FakeImages {
   #waiting: ((pull: Pull) => void)[] = [];
   readonly #local = new Map<string, ImageInspect>();
   readonly #registry = new Map<string, Published>();
+  readonly #files = new Map<string, NonNullable<Content["files"]>>();
 
   constructor(private readonly events: FakeEvents) {}
 
@@ -54,8 +59,9 @@ export class FakeImages {
   }
 
   /** Makes an image known locally; returns its id. */
-  add(reference: string, { content = reference, user = "" }: Content = {}): string {
+  add(reference: string, { content = reference, user = "", files = {} }: Content = {}): string {
     const Id = `sha256:${hash(content)}`;
+    this.#files.set(Id, files);
     const name = familiar(reference);
     for (const image of this.#local.values()) {
       image.RepoTags = (image.RepoTags ?? []).filter((tag) => tag !== name);
@@ -101,6 +107,16 @@ export class FakeImages {
         (/^[0-9a-f]{4,}$/.test(digits) && Id.startsWith(`sha256:${digits}`)),
     );
     return structuredClone(found);
+  }
+
+  /** As a container of that image shows it. */
+  readPath(id: string, path: string, maxBytes: number): ContainerPath {
+    const found = this.#files.get(id)?.[path];
+    if (found === undefined) throw refusal(404, `Could not find the file ${path} in container`);
+    if (typeof found !== "string") return found;
+    if (found.length > maxBytes)
+      throw new CriError("exhausted", `${found.length} bytes are more than ${maxBytes}`);
+    return { kind: "file", content: Buffer.from(found) };
   }
 
   inspect(reference: string): ImageInspect {

@@ -4,6 +4,7 @@ import { parseContainerConfig } from "../../src/containers/spec.js";
 import { toContainerOptions } from "../../src/containers/to-docker.js";
 import { CriError } from "../../src/errors.js";
 import { fromLabels } from "../../src/kube/labels.js";
+import { noAccounts, resolveIdentity, type IdentityRequest } from "../../src/linux/identity.js";
 import { parseContainerName, parseSandboxName } from "../../src/kube/names.js";
 import { parseSandboxConfig } from "../../src/pods/spec.js";
 import { toSandboxOptions } from "../../src/pods/to-docker.js";
@@ -32,6 +33,10 @@ interface Kind<Request, Made> {
 /** Lets each kind's `make` know the type of its own `request`. */
 const kindOf = <Request, Made>(kind: Kind<Request, Made>): Kind<Request, Made> => kind;
 
+/** In an image without files, so that a name is refused. */
+const identityOf = (asked: IdentityRequest) =>
+  resolveIdentity(asked, { name: "busybox", user: "" }, noAccounts);
+
 const sandbox = kindOf({
   request: (generate: Generate) => ({
     config: podSandboxConfig(generate.podSandboxConfig()),
@@ -41,7 +46,8 @@ const sandbox = kindOf({
   make: ({ config, host, handler }) => {
     const spec = parseSandboxConfig(config, handler);
     const network = spec.namespaces.network === "POD" ? { mode: "pods", ports: spec.ports } : undefined;
-    return toSandboxOptions(spec, imageFacts(), network, host);
+    const extras = { identity: identityOf(spec.identity), seccomp: "{}" };
+    return toSandboxOptions(spec, imageFacts(), network, host, extras);
   },
 });
 
@@ -52,12 +58,15 @@ const container = kindOf({
     of: sandboxInspect({ HostConfig: { NetworkMode: generate.pick(["bridge", "host", "none"]) } }),
     host: generate.host(),
   }),
-  make: ({ config, pod, of, host }) =>
-    toContainerOptions(parseContainerConfig(config, pod), of, imageFacts(), host, {
+  make: ({ config, pod, of, host }) => {
+    const spec = parseContainerConfig(config, pod);
+    return toContainerOptions(spec, of, imageFacts(), host, {
+      identity: identityOf(spec.security.identity),
       seccomp: "{}",
       logDriver: { Type: "json-file", Config: {} },
       mounts: { folder: "/mounts/ab", imageIds: new Map() },
-    }),
+    });
+  },
 });
 
 /** What becomes of a frozen request; anything that is thrown and no CriError is a bug. */

@@ -222,6 +222,30 @@ test("a status has the log path, the mounts, the limits and the stop signal", ()
   ]);
 });
 
+for (const [title, user, groups, expected] of [
+  [
+    "numbers are told, the primary group among the groups",
+    "33:44",
+    ["10", "50000"],
+    ["33", "44", "44 10 50000"],
+  ],
+  ["root is told", "0:0", [], ["0", "0", "0"]],
+  ["a predecessor's user and group in numbers are the same", "33:44", null, ["33", "44", "44"]],
+  ["a group that Docker names twice is told once", "33:44", ["44"], ["33", "44", "44"]],
+  ["a user alone is not told, as its groups are in the image", "33", [], undefined],
+  ["the image's user is not told", "", null, undefined],
+  ["a name is not told", "web:44", [], undefined],
+  ["a group's name is not told", "33:web", [], undefined],
+  ["other groups' names are not told", "33:44", ["10", "audio"], undefined],
+] as [string, string, string[] | null, string[] | undefined][]) {
+  test(`as whom a container runs: ${title}`, () => {
+    const container = containerInspect({ Config: { User: user }, HostConfig: { GroupAdd: groups } });
+    const linux = toContainerStatus(container, undefined).user?.linux;
+    const { uid, gid, supplementalGroups = [] } = linux ?? {};
+    assert.deepEqual(linux && [uid, gid, supplementalGroups.join(" ")], expected);
+  });
+}
+
 test("a predecessor's container without a log path has none, and stops with SIGTERM", () => {
   const container = containerInspect();
   container.Config.Labels = { "io.kubernetes.docker.type": "container" };

@@ -34,8 +34,7 @@ test("a container that asks for a name and an image only gets the image's own ev
     security: {
       privileged: false,
       namespaces: { network: "POD", pid: "POD", ipc: "POD", target: "" },
-      user: "",
-      supplementalGroups: [],
+      identity: { user: "", group: undefined, supplementalGroups: [], policy: "Merge" },
       addCapabilities: [],
       dropCapabilities: [],
       readonlyRootfs: false,
@@ -61,6 +60,7 @@ test("everything of a security context is understood", () => {
       runAsUser: { value: 0 },
       runAsGroup: { value: 33 },
       supplementalGroups: [1, 2],
+      supplementalGroupsPolicy: "Strict",
       capabilities: { addCapabilities: ["NET_ADMIN"], dropCapabilities: ["ALL"] },
       readonlyRootfs: true,
       noNewPrivs: true,
@@ -74,8 +74,7 @@ test("everything of a security context is understood", () => {
   assert.deepEqual(security, {
     privileged: true,
     namespaces: { network: "POD", pid: "TARGET", ipc: "POD", target: "abc" },
-    user: "0:33",
-    supplementalGroups: ["1", "2"],
+    identity: { user: "0", group: 33, supplementalGroups: [1, 2], policy: "Strict" },
     addCapabilities: ["NET_ADMIN"],
     dropCapabilities: ["ALL"],
     readonlyRootfs: true,
@@ -221,11 +220,6 @@ const unimplemented: [string, ContainerConfig, string][] = [
     "ambient capabilities",
     secured({ capabilities: { addAmbientCapabilities: ["CHOWN"] } }),
     `${context}.capabilities.add_ambient`,
-  ],
-  [
-    "strict groups",
-    secured({ supplementalGroupsPolicy: "Strict" }),
-    `${context}.supplemental_groups_policy Strict`,
   ],
   [
     "a user namespace",

@@ -6,6 +6,7 @@ import { toContainerOptions } from "../../../src/containers/to-docker.js";
 import type { ContainerConfig } from "../../../src/generated/runtime/v1/ContainerConfig.js";
 import type { LinuxContainerSecurityContext } from "../../../src/generated/runtime/v1/LinuxContainerSecurityContext.js";
 import type { HostFacts } from "../../../src/host/facts.js";
+import type { Identity } from "../../../src/linux/identity.js";
 import { fromLabels } from "../../../src/kube/labels.js";
 import { refuses } from "../../support/assertions.js";
 import {
@@ -23,12 +24,15 @@ interface Place {
   sandbox?: Parameters<typeof sandboxInspect>[0];
   host?: Partial<HostFacts>;
   seccomp?: string;
+  identity?: Identity;
   imageLabels?: Record<string, string>;
 }
 
+const root: Identity = { uid: 0, gid: 0, groups: [] };
+
 const make = (
   config: ContainerConfig,
-  { sandbox = {}, host = {}, seccomp, imageLabels = {} }: Place = {},
+  { sandbox = {}, host = {}, seccomp, identity = root, imageLabels = {} }: Place = {},
 ): ContainerCreateOptions =>
   toContainerOptions(
     parseContainerConfig(containerConfig(config), pod),
@@ -36,6 +40,7 @@ const make = (
     imageFacts({ labels: imageLabels }),
     hostFacts(host),
     {
+      identity,
       seccomp,
       logDriver: { Type: "json-file", Config: {} },
       mounts: { folder: "/mounts/ab", imageIds: new Map() },
@@ -50,6 +55,7 @@ test("a plain container joins its sandbox and leaves the rest to its image", () 
   assert.deepEqual(make({ logPath: "app/0.log" }), {
     name: "k8s_app_web_default_u-1_0",
     Image: imageId,
+    User: "0:0",
     Env: [],
     Labels: {
       "io.kubernetes.docker.type": "container",
@@ -99,11 +105,11 @@ for (const [title, config, expected] of [
 
 test("what a container does not say is not said to Docker either", () => {
   const made = make({});
-  for (const name of ["Entrypoint", "Cmd", "WorkingDir", "User", "StopSignal"])
+  for (const name of ["Entrypoint", "Cmd", "WorkingDir", "StopSignal"])
     assert.equal(name in made, false, name);
 });
 
-test("working directory, user, stop signal, streams and environment are handed on", () => {
+test("working directory, stop signal, streams and environment are handed on", () => {
   const made = make({
     workingDir: "/srv",
     stopSignal: "SIGNAL_SIGQUIT",
@@ -111,10 +117,8 @@ test("working directory, user, stop signal, streams and environment are handed o
     stdinOnce: true,
     tty: true,
     envs: [{ key: "A", value: Buffer.from("1") }],
-    linux: { securityContext: { runAsUsername: "web", runAsGroup: { value: 33 } } },
   });
   assert.equal(made.WorkingDir, "/srv");
-  assert.equal(made.User, "web:33");
   assert.equal(made.StopSignal, "SIGQUIT");
   assert.deepEqual([made.OpenStdin, made.StdinOnce, made.Tty], [true, true, true]);
   assert.deepEqual(made.Env, ["A=1"]);
@@ -214,13 +218,20 @@ test("a profile that the host cannot apply is refused", () => {
   assert.throws(() => secured(everyProfile, { host: { apparmor: false } }), { kind: "invalid" });
 });
 
-test("capabilities, groups and the read-only root are handed on", () => {
+for (const context of [{}, { privileged: true }]) {
+  test(`user and groups are given in numbers, with ${JSON.stringify(context)} too`, () => {
+    const identity = { uid: 33, gid: 34, groups: [10, 50000] };
+    const { User, HostConfig } = make({ linux: { securityContext: context } }, { identity });
+    assert.deepEqual([User, HostConfig?.GroupAdd], ["33:34", ["10", "50000"]]);
+  });
+}
+
+test("capabilities and the read-only root are handed on", () => {
   const made = secured({
     capabilities: { addCapabilities: ["NET_ADMIN"], dropCapabilities: ["MKNOD"] },
-    supplementalGroups: [10],
     readonlyRootfs: true,
   });
-  assert.deepEqual([made.CapAdd, made.CapDrop, made.GroupAdd], [["NET_ADMIN"], ["MKNOD"], ["10"]]);
+  assert.deepEqual([made.CapAdd, made.CapDrop], [["NET_ADMIN"], ["MKNOD"]]);
   assert.equal(made.ReadonlyRootfs, true);
 });
 

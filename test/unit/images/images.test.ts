@@ -158,8 +158,13 @@ test("what cannot be pulled is refused before Docker is asked", async () => {
 });
 
 test("an image that is there is not pulled to ensure it, and one that is not is", async () => {
-  const there = daemon([imageInspect()]);
-  assert.deepEqual(await there.images.ensure("busybox:latest", never), { id: imageId, labels: {} });
+  const there = daemon([imageInspect({ Config: { User: "web:33", Volumes: { "/data": {} } } })]);
+  assert.deepEqual(await there.images.ensure("busybox:latest", never), {
+    id: imageId,
+    labels: {},
+    user: "web:33",
+    volumes: ["/data"],
+  });
   assert.deepEqual(there.calls, ["inspect busybox:latest"]);
 
   const away = daemon([]);

@@ -10,8 +10,6 @@ import {
   parseProfile,
   seccompOption,
   selinuxOptions,
-  toUser,
-  type Identity,
   type Profile,
 } from "../../../src/linux/security.js";
 import { received } from "../../support/builders.js";
@@ -47,34 +45,6 @@ for (const [title, given, deprecated] of [
       () => parseProfile(given, deprecated, field),
       (error: { kind?: string; message?: string }) =>
         error.kind === "invalid" && (error.message ?? "").startsWith(field),
-    );
-  });
-}
-
-const id = (value: number | string) => ({ value: String(value) });
-const nobody: Identity = { runAsUser: null, runAsGroup: null };
-
-for (const [title, identity, expected] of [
-  ["nothing asked for is the image's user", nobody, ""],
-  ["a number is a user", { ...nobody, runAsUser: id(1000) }, "1000"],
-  ["zero is root, and not nothing", { ...nobody, runAsUser: id(0) }, "0"],
-  ["a name is a user", { ...nobody, runAsUsername: "www-data" }, "www-data"],
-  ["a group goes with a user", { ...nobody, runAsUser: id(1000), runAsGroup: id(0) }, "1000:0"],
-  ["a group goes with a user's name", { ...nobody, runAsUsername: "web", runAsGroup: id(33) }, "web:33"],
-] as [string, Identity, string][]) {
-  test(`user: ${title}`, () => assert.equal(toUser(identity, "security"), expected));
-}
-
-for (const [title, identity, named] of [
-  ["a group without a user", { ...nobody, runAsGroup: id(1) }, "security.run_as_group"],
-  ["a negative user", { ...nobody, runAsUser: id(-1) }, "security.run_as_user"],
-  ["a negative group", { ...nobody, runAsUser: id(1), runAsGroup: id(-5) }, "security.run_as_group"],
-] as [string, Identity, string][]) {
-  test(`user: ${title} is refused, and the field named`, () => {
-    assert.throws(
-      () => toUser(identity, "security"),
-      (error: { kind?: string; message?: string }) =>
-        error.kind === "invalid" && (error.message ?? "").startsWith(named),
     );
   });
 }

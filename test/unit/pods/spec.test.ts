@@ -22,10 +22,15 @@ test("a pod that asks for nothing gets a sandbox with nothing special", () => {
     cgroupParent: "",
     sysctls: {},
     namespaces: { network: "POD", pid: "POD", ipc: "POD", target: "" },
-    user: "",
-    supplementalGroups: [],
-    readonlyRootfs: false,
-    selinux: [],
+    identity: { user: "", group: undefined, supplementalGroups: [], policy: "Merge" },
+    confinement: {
+      privileged: false,
+      readonlyRootfs: false,
+      noNewPrivileges: true,
+      seccomp: undefined,
+      apparmor: undefined,
+      selinux: [],
+    },
     runtimeHandler: "",
   });
 });
@@ -46,8 +51,12 @@ test("everything that a pod can ask for reaches the sandbox", () => {
           namespaceOptions: { network: "NODE", pid: "CONTAINER", ipc: "NODE" },
           runAsUser: { value: 1000 },
           runAsGroup: { value: 2000 },
-          supplementalGroups: [1, "4294967295"],
+          supplementalGroups: [1, "2147483647"],
+          supplementalGroupsPolicy: "Strict",
+          privileged: true,
           readonlyRootfs: true,
+          seccomp: { profileType: "Localhost", localhostRef: "/p.json" },
+          apparmor: { profileType: "Unconfined" },
           selinuxOptions: { level: "s0:c1" },
         },
       },
@@ -65,10 +74,15 @@ test("everything that a pod can ask for reaches the sandbox", () => {
     cgroupParent: "/kubepods/podu-1",
     sysctls: { "net.core.somaxconn": "1024" },
     namespaces: { network: "NODE", pid: "CONTAINER", ipc: "NODE", target: "" },
-    user: "1000:2000",
-    supplementalGroups: ["1", "4294967295"],
-    readonlyRootfs: true,
-    selinux: ["label=level:s0:c1"],
+    identity: { user: "1000", group: 2000, supplementalGroups: [1, 2147483647], policy: "Strict" },
+    confinement: {
+      privileged: true,
+      readonlyRootfs: true,
+      noNewPrivileges: true,
+      seccomp: { type: "localhost", ref: "/p.json" },
+      apparmor: { type: "unconfined" },
+      selinux: ["label=level:s0:c1"],
+    },
     runtimeHandler: "kata",
   });
 });
@@ -145,6 +159,19 @@ for (const [title, config, start] of [
     `${place}.namespace_options.network is`,
   ],
   ["a group without a user", security({ runAsGroup: { value: 1 } }), `${place}.run_as_group is set without`],
+  ["an unknown seccomp type", security({ seccomp: { profileType: 9 } }), `${place}.seccomp.profile_type 9`],
+  ["a rubbish seccomp text", security({ seccompProfilePath: "x" }), `${place}.seccomp: unknown profile`],
+  [
+    "a nameless profile",
+    security({ apparmor: { profileType: "Localhost" } }),
+    `${place}.apparmor.localhost_ref`,
+  ],
+  [
+    "an unknown groups policy",
+    security({ supplementalGroupsPolicy: 9 }),
+    `${place}.supplemental_groups_policy 9`,
+  ],
+  ["a negative group", security({ supplementalGroups: [-1] }), `${place}.supplemental_groups[0] is negative`],
   ["a negative user", security({ runAsUser: { value: -1 } }), `${place}.run_as_user is negative`],
 ] as [string, PodSandboxConfig, string][]) {
   test(`a pod with ${title} is refused: ${start}…`, () => refuses(() => parse(config), "invalid", start));

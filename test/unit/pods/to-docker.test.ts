@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HostConfig } from "dockerode";
+import type { LinuxSandboxSecurityContext } from "../../../src/generated/runtime/v1/LinuxSandboxSecurityContext.js";
 import type { PodSandboxConfig } from "../../../src/generated/runtime/v1/PodSandboxConfig.js";
 import type { HostFacts } from "../../../src/host/facts.js";
 import type { SandboxNetwork } from "../../../src/network/pod-network.js";
@@ -13,11 +15,12 @@ const options = (
   host: Partial<HostFacts> = {},
   handler = "",
   network?: SandboxNetwork,
+  extras: Parameters<typeof toSandboxOptions>[4] = { identity: undefined, seccomp: undefined },
 ) => {
   const spec = parseSandboxConfig(podSandboxConfig(config), handler);
   const docker = { mode: "pods", ports: spec.ports };
   const podNetwork = spec.namespaces.network === "POD" ? (network ?? docker) : undefined;
-  return toSandboxOptions(spec, image, podNetwork, hostFacts(host));
+  return toSandboxOptions(spec, image, podNetwork, hostFacts(host), extras);
 };
 const onHost: PodSandboxConfig = {
   linux: { securityContext: { namespaceOptions: { network: "NODE", pid: "NODE", ipc: "NODE" } } },
@@ -41,7 +44,7 @@ test("a plain pod is a pause container like the predecessors'", () => {
       Sysctls: {},
       GroupAdd: [],
       ReadonlyRootfs: false,
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: ["no-new-privileges", "seccomp=unconfined"],
       RestartPolicy: { Name: "no" },
       LogConfig: { Type: "none", Config: {} },
     },
@@ -115,23 +118,68 @@ test("a runtime handler is the engine's runtime, and none is left to the engine"
   assert.equal("Runtime" in (options({}).HostConfig ?? {}), false);
 });
 
-test("the user, the groups, the sysctls and the read-only root are handed on", () => {
-  const { User, HostConfig } = options({
-    linux: {
-      sysctls: { "kernel.shm_rmid_forced": "1" },
-      securityContext: {
-        runAsUser: { value: 1000 },
-        supplementalGroups: [7],
-        readonlyRootfs: true,
-        selinuxOptions: { type: "spc_t" },
-      },
-    },
+test("the sysctls and the read-only root are handed on", () => {
+  const { HostConfig } = options({
+    linux: { sysctls: { "kernel.shm_rmid_forced": "1" }, securityContext: { readonlyRootfs: true } },
   });
-  assert.equal(User, "1000");
-  assert.deepEqual(HostConfig?.GroupAdd, ["7"]);
   assert.deepEqual(HostConfig?.Sysctls, { "kernel.shm_rmid_forced": "1" });
   assert.equal(HostConfig?.ReadonlyRootfs, true);
-  assert.deepEqual(HostConfig?.SecurityOpt, ["no-new-privileges", "label=type:spc_t"]);
+});
+
+test("the pause process runs as whom the pod asks for, in numbers, else as its image says", () => {
+  const extras = { identity: { uid: 1000, gid: 0, groups: [7, 8] }, seccomp: undefined };
+  const { User, HostConfig } = options({}, {}, "", undefined, extras);
+  assert.deepEqual([User, HostConfig?.GroupAdd], ["1000:0", ["7", "8"]]);
+  assert.equal("User" in options({}), false);
+});
+
+const secured = (
+  securityContext: LinuxSandboxSecurityContext,
+  host: Partial<HostFacts> = {},
+  seccomp?: string,
+): HostConfig =>
+  options({ linux: { securityContext } }, host, "", undefined, { identity: undefined, seccomp }).HostConfig ??
+  {};
+
+for (const [title, context, expected] of [
+  ["the engine's own seccomp profile", { seccomp: { profileType: "RuntimeDefault" } }, []],
+  ["no seccomp profile", { seccomp: { profileType: "Unconfined" } }, ["seccomp=unconfined"]],
+  ["no seccomp profile, in the older field", { seccompProfilePath: "unconfined" }, ["seccomp=unconfined"]],
+  ["the engine's own, in the older field", { seccompProfilePath: "runtime/default" }, []],
+  [
+    "a seccomp profile of its own",
+    { seccomp: { profileType: "Localhost", localhostRef: "/p.json" } },
+    ['seccomp={"a":1}'],
+  ],
+  [
+    "an AppArmor profile",
+    { apparmor: { profileType: "Localhost", localhostRef: "k8s-web" }, seccompProfilePath: "docker/default" },
+    ["apparmor=k8s-web"],
+  ],
+  [
+    "an SELinux label",
+    { selinuxOptions: { type: "spc_t" }, seccompProfilePath: "docker/default" },
+    ["label=type:spc_t"],
+  ],
+] as [string, LinuxSandboxSecurityContext, string[]][]) {
+  test(`a pod's pause container gets ${title}`, () => {
+    const { SecurityOpt } = secured(context, {}, '{"a":1}');
+    assert.deepEqual(SecurityOpt, ["no-new-privileges", ...expected]);
+  });
+}
+
+test("a pod's AppArmor profile that the host cannot apply is refused", () => {
+  const apparmor = { profileType: "Localhost", localhostRef: "k8s-web" } as const;
+  assert.throws(() => secured({ apparmor }, { apparmor: false }), { kind: "invalid", message: /k8s-web/ });
+});
+
+test("a privileged pod's pause container is privileged, as far as the host allows", () => {
+  const context = { privileged: true, seccomp: { profileType: "RuntimeDefault" } } as const;
+  const made = secured(context);
+  assert.deepEqual([made.Privileged, made.SecurityOpt], [true, ["no-new-privileges"]]);
+  const restricted = secured(context, { missingCapabilities: ["SYS_RESOURCE"] });
+  assert.deepEqual([restricted.Privileged, restricted.CapDrop], [undefined, ["SYS_RESOURCE"]]);
+  assert.equal("Privileged" in secured({}), false);
 });
 
 test("a restricted host runs sandboxes with the lowest oom_score_adj that it can give", () => {
