@@ -23,7 +23,7 @@ export interface DockerMounts {
   records: MountRecord[];
 }
 
-type MountHost = Pick<HostFacts, "selinux" | "apiVersion" | "recursiveReadOnlyRuntimes">;
+type MountHost = Pick<HostFacts, "selinux" | "apiVersion" | "storageDriver" | "recursiveReadOnlyRuntimes">;
 
 /**
  * Docker's two ways to say a bind mount. `Mounts` takes any path; only `Binds` can ask for a relabel, and it
@@ -68,10 +68,16 @@ function toDocker(mount: Mount, host: MountHost, extras: MountExtras, index: num
   return { record: { ...record, prepared: path }, bind: toBind(mount, path) };
 }
 
-/** Whether Docker can be told all of it: recursive read-only since API 1.44, images since API 1.48. */
+/**
+ * Whether Docker can be told all of it: recursive read-only since API 1.44, images since API 1.48. Its image mounts
+ * look for a sub path no sooner than at the start, and follow an image's absolute links on the host, so they are for
+ * where layers are not ours to mount.
+ */
 function isDockers({ source, options, recursiveReadOnly }: Mount, host: MountHost, runtime: string): boolean {
   if (options.length > 0) return false;
-  if (source.kind === "image") return hasApi(host.apiVersion, "1.48");
+  if (source.kind === "image") {
+    return host.storageDriver !== "overlay2" && hasApi(host.apiVersion, "1.48");
+  }
   return !recursiveReadOnly || host.recursiveReadOnlyRuntimes.includes(runtime);
 }
 

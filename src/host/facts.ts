@@ -21,6 +21,7 @@ export interface HostFacts {
   defaultRuntime: string;
   /** Those of the runtimes that Docker itself can have mounts made recursively read-only by. */
   recursiveReadOnlyRuntimes: string[];
+  storageDriver: string;
   /** Docker's data directory. */
   rootDirectory: string;
   liveRestore: boolean;
@@ -55,6 +56,7 @@ export function toHostFacts(info: EngineInfo, version: EngineVersion, daemon: Pr
     runtimes: Object.keys(info.Runtimes).sort(),
     defaultRuntime: info.DefaultRuntime,
     recursiveReadOnlyRuntimes: recursiveReadOnlyRuntimes(info, version),
+    storageDriver: info.Driver,
     rootDirectory: info.DockerRootDir,
     liveRestore: info.LiveRestoreEnabled,
     apparmor: security.includes("apparmor"),

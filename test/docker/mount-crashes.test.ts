@@ -1,4 +1,4 @@
-/** What a server leaves of its mounts when it is killed, and who takes it back. */
+/** Mounts of servers that are killed, and of one that does not see what the engine sees, as in a container. */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { output } from "../support/network-state.js";
 import { startNode } from "../support/real-node.js";
+import { spawnServer } from "../support/server-process.js";
 
 const directory = await mkdtemp(join(tmpdir(), "dockershim-crash."));
 after(() => rm(directory, { recursive: true, force: true }));
@@ -41,5 +42,24 @@ test("a server that starts takes back the mounts of one that was killed, and not
   } finally {
     await node.close();
     await output("umount", join(volume, "sub"));
+  }
+});
+
+test("a server with mounts of its own makes a container's where the engine sees them", async () => {
+  const through = ["unshare", "--mount", "--propagation", "private"];
+  const node = await startNode({}, "v1", (config) => spawnServer(config, { through }));
+  const volume = join(node.directory, "volume");
+  await mkdir(volume);
+  try {
+    // Not there for the server.
+    await output("mount", "-t", "tmpfs", "test", volume);
+    await writeFile(join(volume, "data"), "of the host");
+    const mount = { host_path: volume, container_path: "/data", mount_options: ["noexec"] };
+    const { container } = await node.start({ mounts: [mount] });
+    assert.equal((await node.exec(container, ["cat", "/data/data"])).out, "of the host");
+    assert.deepEqual(await mountsBelow(node.config.rootDirectory), []);
+  } finally {
+    await output("umount", volume);
+    await node.close();
   }
 });

@@ -153,6 +153,7 @@ export const hostFacts = (overrides: Partial<HostFacts> = {}): HostFacts => ({
   runtimes: ["runc"],
   defaultRuntime: "runc",
   recursiveReadOnlyRuntimes: [],
+  storageDriver: "overlay2",
   rootDirectory: "/var/lib/docker",
   liveRestore: false,
   apparmor: true,

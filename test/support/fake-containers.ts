@@ -93,7 +93,7 @@ export class FakeContainers {
       ResolvConfPath: "",
       State: created(),
       Config: {
-        Labels: { ...options.Labels },
+        Labels: { ...image.Config?.Labels, ...options.Labels },
         Image: options.Image ?? "",
         Tty: options.Tty ?? false,
         OpenStdin: options.OpenStdin ?? false,

@@ -81,6 +81,12 @@ export class FakeImages {
     return Id;
   }
 
+  /** Gives a local image these labels. */
+  label(id: string, Labels: Record<string, string>): void {
+    const image = this.#local.get(id);
+    if (image) image.Config = { ...image.Config, Labels };
+  }
+
   /** Makes a reference pullable, by its digest too; returns the reference with the digest. */
   publish(reference: string, published: Published = {}): string {
     const content = { content: reference, ...published };

@@ -167,6 +167,9 @@ export class Generate {
       cgroupDriver: this.pick(["cgroupfs", "systemd"]),
       apparmor: this.#flag(),
       selinux: this.#flag(),
+      apiVersion: this.pick(["1.41", "1.45", "1.51"]),
+      storageDriver: this.pick(["overlay2", "overlayfs"]),
+      recursiveReadOnlyRuntimes: this.pick([[], ["runc"]]),
       minOomScoreAdj: this.pick([-1000, 0, 500]),
       missingCapabilities: this.mostly<string[]>([], () => ["SYS_RESOURCE"], 2),
     });
@@ -201,7 +204,7 @@ export class Generate {
     selinuxRelabel: this.#flag(),
     propagation: this.enumerated(["PROPAGATION_PRIVATE", "PROPAGATION_HOST_TO_CONTAINER"]),
     recursiveReadOnly: this.mostly(false, () => true),
-    mountOptions: this.mostly([], () => ["noexec"]),
+    mountOptions: this.mostly([], () => [this.#text("noexec")()]),
   });
 
   readonly #resources = (): LinuxContainerResources =>

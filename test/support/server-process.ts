@@ -19,10 +19,15 @@ const inProject = (name: string): string => fileURLToPath(new URL(`../../${name}
 /**
  * Resolves when it serves.
  * @param built runs dist/main.js, which `npm run build` makes, instead of the sources
+ * @param through a command that becomes the one that follows it
  */
-export async function spawnServer(config: Config, { built = false } = {}): Promise<ServerProcess> {
+export async function spawnServer(
+  config: Config,
+  { built = false, through = [] as string[] } = {},
+): Promise<ServerProcess> {
   const program = built ? [inProject("dist/main.js")] : ["--import", "tsx", inProject("src/main.ts")];
-  const child = spawn(process.execPath, [...program, ...flagsOf(config)], {
+  const [command = "", ...args] = [...through, process.execPath, ...program, ...flagsOf(config)];
+  const child = spawn(command, args, {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let log = "";

@@ -17,6 +17,7 @@ const toDocker = (mounts: CriMount[], host: Partial<HostFacts> = {}, runtime = "
 const labelled = { selinux: true };
 const recursive: CriMount = { readonly: true, recursiveReadOnly: true };
 const able = { recursiveReadOnlyRuntimes: ["runc"] };
+const inContainerd = { storageDriver: "overlayfs" };
 const image: CriMount = { hostPath: "", readonly: true, image: { image: "busybox" } };
 
 test("a mount is said to Docker in full", () => {
@@ -78,8 +79,9 @@ for (const [title, mount, host, runtime] of [
   ["recursively read-only where another runtime can", recursive, able, "kata"],
   ["with options", { mountOptions: ["noexec"] }, able, "runc"],
   ["with options and recursively read-only", { ...recursive, mountOptions: ["noexec"] }, able, "runc"],
-  ["of an image before API 1.48", image, { apiVersion: "1.47" }, "runc"],
-  ["of an image with options", { ...image, mountOptions: ["noexec"] }, {}, "runc"],
+  ["of an image in overlay2's layers", image, {}, "runc"],
+  ["of an image in containerd before API 1.48", image, { ...inContainerd, apiVersion: "1.47" }, "runc"],
+  ["of an image with options", { ...image, mountOptions: ["noexec"] }, inContainerd, "runc"],
 ] as [string, CriMount, Partial<HostFacts>, string][]) {
   test(`a mount ${title} is made by us, and bound as it is`, () => {
     const { Mounts, Binds, records } = toDocker([{ containerPath: "/first" }, mount], host, runtime);
@@ -99,9 +101,12 @@ for (const [title, mount, host, runtime] of [
   });
 }
 
-test("an image is Docker's to mount since API 1.48", () => {
+test("an image that containerd keeps is Docker's to mount since API 1.48", () => {
   for (const subPath of ["", "etc"]) {
-    const { Mounts, records } = toDocker([{ ...image, imageSubPath: subPath }], { apiVersion: "1.48" });
+    const { Mounts, records } = toDocker([{ ...image, imageSubPath: subPath }], {
+      ...inContainerd,
+      apiVersion: "1.48",
+    });
     assert.deepEqual(Mounts, [
       {
         Type: "image",

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ImageInspect } from "../../../src/docker/engine.js";
-import { toImage } from "../../../src/images/from-docker.js";
+import { toImage, toLayers } from "../../../src/images/from-docker.js";
+import { refuses } from "../../support/assertions.js";
 import { fullId, imageId, imageInspect } from "../../support/builders.js";
 
 const pause = "registry.k8s.io/pause:3.10";
@@ -71,5 +72,28 @@ for (const [title, image] of [
 ] as [string, Partial<ImageInspect>][]) {
   test(`an image that ${title} is not pinned as the sandbox image`, () => {
     assert.equal(toImage(imageInspect(image), "", pause).pinned, false);
+  });
+}
+
+const graph = (Name: string, Data: Record<string, string> | null) =>
+  imageInspect({ GraphDriver: { Name, Data } });
+
+test("an image's layers are folders of the overlay2 driver, the topmost first", () => {
+  assert.deepEqual(toLayers(graph("overlay2", { UpperDir: "/o/a/diff", LowerDir: "/o/b/diff:/o/c/diff" })), [
+    "/o/a/diff",
+    "/o/b/diff",
+    "/o/c/diff",
+  ]);
+  assert.deepEqual(toLayers(graph("overlay2", { UpperDir: "/o/a/diff" })), ["/o/a/diff"]);
+});
+
+for (const [title, image, kind, reason] of [
+  ["of another driver", graph("btrfs", null), "unimplemented", "not btrfs"],
+  ["that containerd keeps", imageInspect(), "unimplemented", "not containerd's image store"],
+  ["without layers", graph("overlay2", null), "failedPrecondition", "it has no layers"],
+] as const) {
+  test(`an image ${title} cannot be mounted by us, and the reason is told`, () => {
+    refuses(() => toLayers(image), kind, `image ${imageId} cannot be mounted: `);
+    assert.throws(() => toLayers(image), new RegExp(`${reason}$`));
   });
 }
