@@ -30,6 +30,7 @@ const pureFiles = [
   "src/**/{to-docker,from-docker,spec,mounts,resources,security,auth,reference}.ts",
   "src/network/{bandwidth,pod-cidr,port-mapping}.ts",
   "src/network/cni/{conf,request,result}.ts",
+  "src/host/runtime-handlers.ts",
   "src/config.ts",
 ];
 

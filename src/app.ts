@@ -70,7 +70,7 @@ export async function startApp(
       void accounts.removeLeftovers();
     },
   });
-  const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
+  const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const containers = new Containers({
     engine,
@@ -90,6 +90,7 @@ export async function startApp(
     host,
     logs,
     sandboxImage,
+    runtimeHandlers,
     log: log.child({ part: "pods" }),
   });
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
@@ -113,6 +114,7 @@ export async function startApp(
     inventory,
     network,
     host,
+    runtimeHandlers,
     exec,
     streaming,
     clock,

@@ -12,6 +12,7 @@ import { toNanos } from "../docker/time.js";
 import type { Clock } from "../clock.js";
 import type { RuntimeServiceDefinition } from "../generated/runtime/v1/RuntimeService.js";
 import type { HostFacts } from "../host/facts.js";
+import type { RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { parsePodCidrs } from "../network/pod-cidr.js";
@@ -53,6 +54,7 @@ export interface RuntimeDomain {
   inventory: Inventory;
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
+  runtimeHandlers: RuntimeHandlers;
   exec: ExecSyncDependencies;
   streaming: Streaming;
   clock: Clock;
@@ -66,7 +68,7 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, images, inventory, network, host, exec, streaming, clock, settings } = domain;
+  const { pods, containers, images, inventory, network, host, exec, streaming, clock } = domain;
 
   const statusOf = async (container: ContainerInspect) =>
     toContainerStatus(container, await images.inspect(container.Image));
@@ -83,7 +85,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       runtimeApiVersion: apiVersion,
     }),
 
-    Status: async ({ verbose }) => await toStatus({ inventory, network, host, settings }, verbose),
+    Status: async ({ verbose }) => await toStatus(domain, verbose),
 
     RuntimeConfig: async () => ({
       linux: { cgroupDriver: (await host.facts()).cgroupDriver === "systemd" ? "SYSTEMD" : "CGROUPFS" },
