@@ -33,6 +33,7 @@ const pureFiles = [
   "src/network/cni/{conf,request,result}.ts",
   "src/mounts/{mount-table,options}.ts",
   "src/containers/docker-mounts.ts",
+  "src/host/runtime-handlers.ts",
   "src/config.ts",
 ];
 

@@ -82,7 +82,7 @@ export async function startApp(
       void accounts.removeLeftovers();
     },
   });
-  const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
+  const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const mounts = new PreparedMounts({
     directory: join(await realpath(config.rootDirectory), "mounts"),
@@ -111,6 +111,7 @@ export async function startApp(
     host,
     logs,
     sandboxImage,
+    runtimeHandlers,
     log: log.child({ part: "pods" }),
   });
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
@@ -135,6 +136,7 @@ export async function startApp(
     inventory,
     network,
     host,
+    runtimeHandlers,
     exec,
     streaming,
     clock,

@@ -12,6 +12,8 @@ export interface Config {
   dockerSocketPath: string;
   rootDirectory: string;
   sandboxImage: string;
+  /** Docker runtimes by the RuntimeClass handlers that stand for them. */
+  runtimeHandlers: Readonly<Record<string, string>>;
   networkPlugin: "cni" | "bridge";
   /** At most one of IPv4 and one of IPv6, as "10.1.0.0/24". */
   podCidrs: readonly string[];
@@ -64,6 +66,7 @@ export function parseCommand(argv: string[]): Command {
       dockerSocketPath: parseUnix(value("docker-endpoint"), "docker-endpoint"),
       rootDirectory: parseDirectory(value("root-directory"), "root-directory"),
       sandboxImage: nonEmpty(value("pod-infra-container-image"), "pod-infra-container-image"),
+      runtimeHandlers: parseRuntimeHandlers(value("runtime-handlers")),
       networkPlugin: parseNetworkPlugin(value("network-plugin")),
       podCidrs: parseCidrs(value("pod-cidr")),
       bridgeMtu: parseMtu(value("network-plugin-mtu")),
@@ -104,6 +107,23 @@ function parseDirectory(path: string, flag: string): string {
 function nonEmpty(value: string, flag: string): string {
   if (value !== "") return value;
   throw new UsageError(`--${flag} is empty`);
+}
+
+/** HANDLER=DOCKER_RUNTIME,... */
+function parseRuntimeHandlers(text: string): Record<string, string> {
+  const flag = `--runtime-handlers=${text}`;
+  const pairs = text === "" ? [] : text.split(",").map((part) => part.trim().split("="));
+  const handlers = pairs.map(([handler = "", runtime = "", ...rest]) => {
+    if (handler === "" || runtime === "" || rest.length > 0) {
+      throw new UsageError(`${flag}: HANDLER=DOCKER_RUNTIME is needed, with commas between`);
+    }
+    return [handler, runtime] as const;
+  });
+  const names = handlers.map(([handler]) => handler);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new UsageError(`${flag}: the handler ${JSON.stringify(twice)} is there twice`);
+  return Object.fromEntries(handlers);
 }
 
 function parseNetworkPlugin(value: string): Config["networkPlugin"] {

@@ -34,6 +34,11 @@ export const flags: Flag[] = [
     help: "image of the process that holds a pod's namespaces; scripts/build-pause makes one without a registry",
   },
   {
+    name: "runtime-handlers",
+    fallback: "",
+    help: "the RuntimeClass handlers whose Docker runtime has another name, as HANDLER=DOCKER_RUNTIME with commas between",
+  },
+  {
     name: "network-plugin",
     fallback: "cni",
     help: 'how pods get their network: "cni", or "bridge" (also "no-op" or empty) for Docker\'s own',

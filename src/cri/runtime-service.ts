@@ -15,6 +15,7 @@ import type { Clock } from "../clock.js";
 import { CriError } from "../errors.js";
 import type { RuntimeServiceDefinition } from "../generated/runtime/v1/RuntimeService.js";
 import type { HostFacts } from "../host/facts.js";
+import type { RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { parsePodCidrs } from "../network/pod-cidr.js";
@@ -55,6 +56,7 @@ export interface RuntimeDomain {
   inventory: Inventory;
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
+  runtimeHandlers: RuntimeHandlers;
   exec: ExecSyncDependencies;
   streaming: Streaming;
   clock: Clock;
@@ -68,8 +70,7 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, extras, images, inventory, network, host, exec, streaming, clock, settings } =
-    domain;
+  const { pods, containers, extras, images, inventory, network, host, exec, streaming, clock } = domain;
 
   const statusOf = async (container: ContainerInspect) =>
     toContainerStatus(container, await images.inspect(container.Image), extras.get(container.Id));
@@ -86,7 +87,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       runtimeApiVersion: apiVersion,
     }),
 
-    Status: async ({ verbose }) => await toStatus({ inventory, network, host, settings }, verbose),
+    Status: async ({ verbose }) => await toStatus(domain, verbose),
 
     RuntimeConfig: async () => ({
       linux: { cgroupDriver: (await host.facts()).cgroupDriver === "systemd" ? "SYSTEMD" : "CGROUPFS" },

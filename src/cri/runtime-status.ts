@@ -2,6 +2,7 @@ import { isKind, messageOf } from "../errors.js";
 import type { RuntimeCondition } from "../generated/runtime/v1/RuntimeCondition.js";
 import type { StatusResponse } from "../generated/runtime/v1/StatusResponse.js";
 import type { HostFacts } from "../host/facts.js";
+import { knownHandlers, type RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { Inventory } from "../inventory/inventory.js";
 import type { PodNetwork } from "../network/pod-network.js";
 
@@ -9,6 +10,7 @@ export interface StatusDependencies {
   inventory: Pick<Inventory, "ready">;
   network: Pick<PodNetwork, "status">;
   host: { facts(): Promise<HostFacts> };
+  runtimeHandlers: RuntimeHandlers;
   settings: object;
 }
 
@@ -17,7 +19,7 @@ export interface StatusDependencies {
  * @param verbose adds what we found out about the host and how we were started, as JSON texts
  */
 export async function toStatus(
-  { inventory, network, host, settings }: StatusDependencies,
+  { inventory, network, host, runtimeHandlers, settings }: StatusDependencies,
   verbose: boolean,
 ): Promise<StatusResponse> {
   const facts = await Promise.all([host.facts(), inventory.ready()]).then(
@@ -34,15 +36,14 @@ export async function toStatus(
   const { ready, reason, message } = await network.status();
   return {
     status: { conditions: [runtime, { type: "NetworkReady", status: ready, reason, message }] },
-    runtimeHandlers: typeof facts === "string" ? [] : toHandlers(facts),
+    runtimeHandlers: typeof facts === "string" ? [] : toHandlers(runtimeHandlers, facts),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: true },
     info: verbose ? { config: JSON.stringify(settings), host: JSON.stringify(facts) } : {},
   };
 }
 
-/** The default handler has the empty name; every other is one of the engine's runtimes. */
-const toHandlers = ({ runtimes }: HostFacts) =>
-  ["", ...runtimes].map((name) => ({
+const toHandlers = (handlers: RuntimeHandlers, host: HostFacts) =>
+  knownHandlers(handlers, host).map((name) => ({
     name,
     // By Docker, or by us.
     features: { recursiveReadOnlyMounts: true, userNamespaces: false },

@@ -12,6 +12,9 @@ export const mountsLabel = "io.kubernetes.docker.mounts";
 /** A CRI label that the kubelet sets on containers; ours, with the value POD, on sandboxes. */
 export const containerNameLabel = "io.kubernetes.container.name";
 
+/** Ours alone, on sandboxes: the runtime handler that was asked for, also where it was none. */
+export const runtimeHandlerLabel = "io.kubernetes.docker.runtimehandler";
+
 /**
  * The type of containers that are never started and only there for their image's files to be read. Of no kind, and
  * said in the place of a type that the image may bring.
@@ -27,14 +30,22 @@ const annotationPrefix = "annotation.";
 const labelPrefix = "label.";
 /** Keys that are ours on an object of that kind, and not the client's. */
 const internal: Record<Kind, ReadonlySet<string>> = {
-  podsandbox: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel, containerNameLabel]),
+  podsandbox: new Set([
+    typeLabel,
+    sandboxIdLabel,
+    logPathLabel,
+    inheritedLabel,
+    containerNameLabel,
+    runtimeHandlerLabel,
+  ]),
   container: new Set([typeLabel, sandboxIdLabel, logPathLabel, inheritedLabel, mountsLabel]),
 };
 
-export const sandboxLabels = (labels: Labels, annotations: Labels): Labels => ({
+export const sandboxLabels = (labels: Labels, annotations: Labels, runtimeHandler = ""): Labels => ({
   ...toLabels("podsandbox", labels, annotations),
   [typeLabel]: "podsandbox",
   [containerNameLabel]: "POD",
+  [runtimeHandlerLabel]: runtimeHandler,
 });
 
 export const containerLabels = (

@@ -6,7 +6,7 @@ import type { PodSandboxFilter__Output } from "../generated/runtime/v1/PodSandbo
 import type { PodSandboxNetworkStatus } from "../generated/runtime/v1/PodSandboxNetworkStatus.js";
 import type { PodSandboxStatus } from "../generated/runtime/v1/PodSandboxStatus.js";
 import { matchesLabels } from "../kube/filter.js";
-import { fromLabels } from "../kube/labels.js";
+import { fromLabels, runtimeHandlerLabel } from "../kube/labels.js";
 import { podOf } from "../kube/names.js";
 import { fromHostConfig } from "../linux/namespaces.js";
 
@@ -47,6 +47,6 @@ function toNetworkStatus([ip, ...more]: string[]): PodSandboxNetworkStatus {
 /** A pause container has its own pid namespace both for POD and for CONTAINER; POD is what it offers. */
 const sandboxPid = ({ HostConfig }: ContainerInspect) => (HostConfig.PidMode === "host" ? "NODE" : "POD");
 
-/** Docker names its default runtime where none was asked for. */
-const runtimeHandlerOf = ({ HostConfig }: ContainerInspect, defaultRuntime: string): string =>
-  HostConfig.Runtime === defaultRuntime ? "" : HostConfig.Runtime;
+/** What was asked for; of a predecessor's pod only the runtime is known, Docker's default one where it asked for none. */
+const runtimeHandlerOf = ({ Config, HostConfig }: ContainerInspect, defaultRuntime: string): string =>
+  Config.Labels[runtimeHandlerLabel] ?? (HostConfig.Runtime === defaultRuntime ? "" : HostConfig.Runtime);

@@ -6,6 +6,7 @@ import { readSeccomp } from "../containers/seccomp-file.js";
 import type { ContainerInspect, Engine } from "../docker/engine.js";
 import { CriError, isKind, messageOf, throwIfAborted } from "../errors.js";
 import type { HostFacts } from "../host/facts.js";
+import { runtimeOf, type RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { AccountFiles } from "../images/account-files.js";
 import type { ImageFacts, Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
@@ -28,6 +29,8 @@ export interface PodsDependencies {
   logs: Pick<ContainerLogs, "removed">;
   /** --pod-infra-container-image */
   sandboxImage: string;
+  /** --runtime-handlers */
+  runtimeHandlers: RuntimeHandlers;
   log: Log;
 }
 
@@ -56,9 +59,9 @@ export class Pods {
   }
 
   async #create(spec: SandboxSpec, signal: AbortSignal): Promise<string> {
-    const { engine, network, accounts, host, log, sandboxImage } = this.deps;
+    const { engine, network, accounts, host, log, sandboxImage, runtimeHandlers } = this.deps;
     const facts = await host.facts();
-    checkRuntimeHandler(spec.runtimeHandler, facts);
+    const runtime = runtimeOf(spec.runtimeHandler, runtimeHandlers, facts);
     const podNetwork = spec.namespaces.network === "POD" ? await network.plan(spec) : undefined;
     const [image, seccomp] = await Promise.all([
       this.#ensureImage(signal),
@@ -68,7 +71,7 @@ export class Pods {
     const identity = asksForNothing(spec.identity)
       ? undefined
       : await identify(accounts, spec.identity, image, sandboxImage);
-    const options = toSandboxOptions(spec, image, podNetwork, facts, { identity, seccomp });
+    const options = toSandboxOptions(spec, image, podNetwork, facts, { runtime, identity, seccomp });
 
     return withRollback(log, async (undo) => {
       throwIfAborted(signal);
@@ -183,12 +186,4 @@ export class Pods {
       );
     }
   }
-}
-
-function checkRuntimeHandler(handler: string, host: HostFacts): void {
-  if (handler === "" || host.runtimes.includes(handler)) return;
-  throw new CriError(
-    "invalid",
-    `runtime_handler ${JSON.stringify(handler)} is not known to the Docker Engine; known are ${host.runtimes.join(", ")}`,
-  );
 }

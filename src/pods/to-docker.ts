@@ -20,6 +20,8 @@ const shmBytes = 64 * 1024 * 1024;
 
 /** What is known only when a sandbox is created. */
 interface Extras {
+  /** Docker's; empty for the engine's default. */
+  runtime: string;
   /** As whom the pause process runs; undefined for what its image says. */
   identity: Identity | undefined;
   /** The text of the localhost profile that it asks for. */
@@ -32,12 +34,12 @@ export function toSandboxOptions(
   image: ImageFacts,
   podNetwork: SandboxNetwork | undefined,
   host: HostFacts,
-  { identity, seccomp }: Extras,
+  { runtime, identity, seccomp }: Extras,
 ): ContainerCreateOptions & { name: string } {
   return {
     name: sandboxName(spec.metadata),
     Image: image.id,
-    Labels: markInherited(sandboxLabels(spec.labels, spec.annotations), image.labels),
+    Labels: markInherited(sandboxLabels(spec.labels, spec.annotations, spec.runtimeHandler), image.labels),
     ...(spec.hostname !== "" && podNetwork ? { Hostname: spec.hostname } : {}),
     ...(identity ? { User: `${identity.uid}:${identity.gid}` } : {}),
     ...(podNetwork ? { ExposedPorts: toExposedPorts(podNetwork.ports) } : {}),
@@ -46,7 +48,7 @@ export function toSandboxOptions(
       IpcMode: spec.namespaces.ipc === "NODE" ? "host" : "shareable",
       PidMode: spec.namespaces.pid === "NODE" ? "host" : "",
       ...(podNetwork ? { PortBindings: toPortBindings(podNetwork.ports) } : { UTSMode: "host" }),
-      ...(spec.runtimeHandler !== "" ? { Runtime: spec.runtimeHandler } : {}),
+      ...(runtime !== "" ? { Runtime: runtime } : {}),
       CgroupParent: toCgroupParent(spec.cgroupParent, host),
       CpuShares: sandboxCpuShares,
       OomScoreAdj: clampOomScoreAdj(sandboxOomScoreAdj, host),

@@ -275,6 +275,29 @@ for (const version of versions) {
     assert.equal(engine.containers.optionsOf(container).HostConfig?.Runtime, "crun");
   });
 
+  test(`${version}: a handler that is mapped runs under its runtime and is reported as it was asked for`, async (t) => {
+    const runtimeHandlers = { small: "crun", gvisor: "runsc" };
+    const { engine, rpc: connect } = await startServer(t, { runtimeHandlers });
+    const rpc = connect(version);
+    const request = { config: podConfig(), runtime_handler: "small" };
+    const { pod_sandbox_id } = await rpc("RunPodSandbox", request);
+    assert.equal(engine.containers.optionsOf(pod_sandbox_id).HostConfig?.Runtime, "crun");
+    const container = await createContainer(rpc, pod_sandbox_id);
+    assert.equal(engine.containers.optionsOf(container).HostConfig?.Runtime, "crun");
+    assert.equal((await rpc("PodSandboxStatus", { pod_sandbox_id })).status?.runtime_handler, "small");
+    const [listed] = (await rpc("ListPodSandbox")).items;
+    assert.deepEqual([listed?.runtime_handler, listed?.labels], ["small", {}]);
+
+    await assert.rejects(rpc("RunPodSandbox", { ...request, runtime_handler: "gvisor" }), {
+      code: status.FAILED_PRECONDITION,
+      details: /runtime_handler "gvisor" is Docker's runtime "runsc".*known are crun, runc, small/,
+    });
+    if (version === "v1") {
+      const names = (await rpc("Status")).runtime_handlers.map(({ name }) => name);
+      assert.deepEqual(names, ["", "crun", "runc", "small"]);
+    }
+  });
+
   test(`${version}: ListPodSandbox filters by id, state and labels, all of which must match`, async () => {
     const { engine, rpc: connect } = shared.fresh();
     const rpc = connect(version);

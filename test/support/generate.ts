@@ -30,6 +30,7 @@ const rude = [
 ];
 const keys = ["app", "annotation.x", "label.annotation.x", "label.app", "io.kubernetes.docker.type"].concat(
   ["io.kubernetes.sandbox.id", "io.kubernetes.container.name", "io.kubernetes.container.logpath"],
+  ["io.kubernetes.docker.runtimehandler"],
   ["__proto__", "constructor", "", "a=b", "größe"],
 );
 const images = [

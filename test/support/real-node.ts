@@ -44,6 +44,7 @@ export async function startNode(
     dockerSocketPath: dockerSocket(),
     rootDirectory: join(directory, "root"),
     sandboxImage: "registry.k8s.io/pause:3.10",
+    runtimeHandlers: {},
     networkPlugin: "bridge",
     podCidrs: [],
     bridgeMtu: 0,

@@ -153,6 +153,7 @@ export async function startServer(
     dockerSocketPath: join(directory, "no-docker.sock"),
     rootDirectory: join(directory, "root"),
     sandboxImage,
+    runtimeHandlers: {},
     networkPlugin: "bridge",
     podCidrs: [],
     bridgeMtu: 0,

@@ -46,7 +46,7 @@ const sandbox = kindOf({
   make: ({ config, host, handler }) => {
     const spec = parseSandboxConfig(config, handler);
     const network = spec.namespaces.network === "POD" ? { mode: "pods", ports: spec.ports } : undefined;
-    const extras = { identity: identityOf(spec.identity), seccomp: "{}" };
+    const extras = { runtime: handler, identity: identityOf(spec.identity), seccomp: "{}" };
     return toSandboxOptions(spec, imageFacts(), network, host, extras);
   },
 });

@@ -21,7 +21,14 @@ test("a sandbox is stored as dockershim and cri-dockerd store it", () => {
     "annotation.example.com/a": "1",
     "io.kubernetes.docker.type": "podsandbox",
     "io.kubernetes.container.name": "POD",
+    "io.kubernetes.docker.runtimehandler": "",
   });
+});
+
+test("a sandbox keeps the handler that was asked for, which is no label of the client's", () => {
+  const stored = sandboxLabels({ app: "web" }, {}, "gvisor");
+  assert.equal(stored["io.kubernetes.docker.runtimehandler"], "gvisor");
+  assert.deepEqual(fromLabels(stored), { labels: { app: "web" }, annotations: {} });
 });
 
 test("a container is stored as dockershim and cri-dockerd store it", () => {
@@ -47,6 +54,7 @@ const awkward: Record<string, Labels> = {
     "io.kubernetes.docker.type": "container",
     "io.kubernetes.sandbox.id": "mine",
     "io.kubernetes.container.logpath": "/etc/passwd",
+    "io.kubernetes.docker.runtimehandler": "mine",
   },
   "the kubelet's container name": { "io.kubernetes.container.name": "app" },
   "a label that begins like an escaped one": {

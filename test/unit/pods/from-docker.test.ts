@@ -65,6 +65,15 @@ for (const [runtime, asDefault, handler] of [
   });
 }
 
+for (const asked of ["gvisor", "runc", ""]) {
+  test(`a sandbox that was asked for with the handler "${asked}" has it, whatever its runtime and the default`, () => {
+    const Labels = { "io.kubernetes.docker.runtimehandler": asked };
+    const sandbox = sandboxInspect({ Config: { Labels }, HostConfig: { Runtime: "runc" } });
+    assert.equal(toPodSandboxStatus(sandbox, [], "runc").runtimeHandler, asked);
+    assert.equal(toPodSandboxStatus(sandbox, [], "other").runtimeHandler, asked);
+  });
+}
+
 for (const [title, addresses, network] of [
   ["one address", ["10.1.0.2"], { ip: "10.1.0.2", additionalIps: [] }],
   ["two addresses", ["fd00::2", "10.1.0.2"], { ip: "fd00::2", additionalIps: [{ ip: "10.1.0.2" }] }],

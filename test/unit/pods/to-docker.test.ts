@@ -15,12 +15,17 @@ const options = (
   host: Partial<HostFacts> = {},
   handler = "",
   network?: SandboxNetwork,
-  extras: Parameters<typeof toSandboxOptions>[4] = { identity: undefined, seccomp: undefined },
+  extras: Partial<Parameters<typeof toSandboxOptions>[4]> = {},
 ) => {
   const spec = parseSandboxConfig(podSandboxConfig(config), handler);
   const docker = { mode: "pods", ports: spec.ports };
   const podNetwork = spec.namespaces.network === "POD" ? (network ?? docker) : undefined;
-  return toSandboxOptions(spec, image, podNetwork, hostFacts(host), extras);
+  return toSandboxOptions(spec, image, podNetwork, hostFacts(host), {
+    runtime: "",
+    identity: undefined,
+    seccomp: undefined,
+    ...extras,
+  });
 };
 const onHost: PodSandboxConfig = {
   linux: { securityContext: { namespaceOptions: { network: "NODE", pid: "NODE", ipc: "NODE" } } },
@@ -30,7 +35,11 @@ test("a plain pod is a pause container like the predecessors'", () => {
   assert.deepEqual(options({}), {
     name: "k8s_POD_web_default_u-1_0",
     Image: imageId,
-    Labels: { "io.kubernetes.docker.type": "podsandbox", "io.kubernetes.container.name": "POD" },
+    Labels: {
+      "io.kubernetes.docker.type": "podsandbox",
+      "io.kubernetes.container.name": "POD",
+      "io.kubernetes.docker.runtimehandler": "",
+    },
     ExposedPorts: {},
     HostConfig: {
       NetworkMode: "pods",
@@ -113,8 +122,10 @@ test("labels and annotations are kept so that they can be told apart", () => {
   assert.equal(Labels?.["annotation.app"], "note");
 });
 
-test("a runtime handler is the engine's runtime, and none is left to the engine", () => {
-  assert.equal(options({}, {}, "kata").HostConfig?.Runtime, "kata");
+test("a runtime handler is one of the engine's runtimes, and none is left to the engine", () => {
+  const { Labels, HostConfig } = options({}, {}, "gvisor", undefined, { runtime: "runsc" });
+  assert.equal(HostConfig?.Runtime, "runsc");
+  assert.equal(Labels?.["io.kubernetes.docker.runtimehandler"], "gvisor");
   assert.equal("Runtime" in (options({}).HostConfig ?? {}), false);
 });
 
@@ -127,7 +138,7 @@ test("the sysctls and the read-only root are handed on", () => {
 });
 
 test("the pause process runs as whom the pod asks for, in numbers, else as its image says", () => {
-  const extras = { identity: { uid: 1000, gid: 0, groups: [7, 8] }, seccomp: undefined };
+  const extras = { identity: { uid: 1000, gid: 0, groups: [7, 8] } };
   const { User, HostConfig } = options({}, {}, "", undefined, extras);
   assert.deepEqual([User, HostConfig?.GroupAdd], ["1000:0", ["7", "8"]]);
   assert.equal("User" in options({}), false);
@@ -138,8 +149,8 @@ const secured = (
   host: Partial<HostFacts> = {},
   seccomp?: string,
 ): HostConfig =>
-  options({ linux: { securityContext } }, host, "", undefined, { identity: undefined, seccomp }).HostConfig ??
-  {};
+  options({ linux: { securityContext } }, host, "", undefined, seccomp === undefined ? {} : { seccomp })
+    .HostConfig ?? {};
 
 for (const [title, context, expected] of [
   ["the engine's own seccomp profile", { seccomp: { profileType: "RuntimeDefault" } }, []],
