@@ -1,58 +1,11 @@
 #!/usr/bin/env node
-/** Flags, signals and exit codes: the only file that reads the command line and ends the process. */
-import { readFileSync } from "node:fs";
+/** The entry. It sets V8's flags before anything else is loaded, and leaves the rest to command-line.ts. */
 import { setFlagsFromString } from "node:v8";
-import { startApp } from "./app.js";
-import { parseCommand, type Command, type Config } from "./config.js";
-import { messageOf } from "./errors.js";
-import { helpText, UsageError } from "./flags.js";
-import { makeLog } from "./log.js";
-
-const usageExit = 2;
 
 // V8 counts the buffers that sockets are read into as memory outside of its heap, and begins to mark the whole heap
 // in steps for every 64 MiB of them: while output streams, that took two thirds of our CPU. The short collections
 // free such buffers as well, and marking a heap of some 20 MB at once, when that is needed, takes about 20 ms.
+// Set while such a marking is under way, as loading the program can begin one, the flag ends the process.
 setFlagsFromString("--no-incremental-marking");
 
-function readCommand(): Command {
-  try {
-    return parseCommand(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`dockershim: ${error.message}\nTry dockershim --help.\n`);
-    process.exit(usageExit);
-  }
-}
-
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
-    .version;
-
-const command = readCommand();
-if (command.kind === "help") process.stdout.write(helpText());
-else if (command.kind === "version") process.stdout.write(`dockershim ${version()}\n`);
-else await run(command.config);
-
-async function run(config: Config): Promise<void> {
-  const log = makeLog(config.logLevel);
-  for (const sentence of config.ignoredFlags) log.warn(sentence);
-  const stop = new Promise<NodeJS.Signals>((resolve) => {
-    // From the start on: whoever ends us while we start gets an orderly end as well.
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
-  });
-  try {
-    const app = await startApp(config, log);
-    log.info("stopping", { signal: await stop });
-    await app.close();
-    exitAfterLog(0);
-  } catch (error) {
-    log.error("cannot go on", { error: messageOf(error) });
-    exitAfterLog(1);
-  }
-}
-
-/** winston writes in the background; at once, the last line could be lost. */
-function exitAfterLog(code: number): void {
-  setImmediate(() => process.exit(code));
-}
+await import("./command-line.js");

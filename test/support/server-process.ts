@@ -37,7 +37,10 @@ export async function spawnServer(
       log = (log + text).slice(-100_000);
       if (log.includes("serving")) resolve();
     });
-    void exited.then(() => reject(new Error(`the server ended: ${log}`)));
+    // After its end, when all that it said has been read.
+    child.once("close", (code, signal) =>
+      reject(new Error(`the server ended (${signal ?? `exit code ${code}`}): ${log}`)),
+    );
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
