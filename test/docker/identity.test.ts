@@ -16,7 +16,12 @@ let node: RealNode;
 before(async () => {
   node = await startNode();
 });
-after(() => node.close());
+/** What was made of busybox, which could not be removed any more as long as they are there. */
+const images: string[] = [];
+after(async () => {
+  await node.close();
+  for (const image of images) await docker().getImage(image).remove({ force: true });
+});
 
 /** Uid, gid and groups, from the text of /proc/<pid>/status. */
 function toUser(status: string) {
@@ -123,6 +128,7 @@ async function imageOf(
     packing.finalize();
     await container.putArchive(await buffer(packing), { path: "/" });
     await container.commit({ repo: name, tag: "latest", changes });
+    images.push(`${name}:latest`);
   } finally {
     await container.remove({ force: true, v: true });
   }

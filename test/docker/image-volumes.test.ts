@@ -34,7 +34,11 @@ before(async () => {
     'RUN ["sh", "-c", "echo new > /v/changed; rm /v/deleted"]',
   ]);
 });
-after(() => node.close());
+after(async () => {
+  await node.close();
+  // Else the image that it is built on could not be removed any more.
+  await docker().getImage(layered).remove({ force: true });
+});
 afterEach(async () => assert.deepEqual(await overlays(), []));
 
 interface File {
