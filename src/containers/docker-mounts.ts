@@ -2,7 +2,7 @@
 import { join } from "node:path/posix";
 import type { EngineMount } from "../docker/engine.js";
 import { CriError } from "../errors.js";
-import { hasApi } from "../host/api-version.js";
+import { hasApi } from "../docker/api-version.js";
 import type { HostFacts } from "../host/facts.js";
 import type { MountRecord } from "../kube/mount-records.js";
 import type { Mount } from "./mounts.js";

@@ -24,11 +24,7 @@ export function checkResources(resources: LinuxContainerResources__Output, field
 }
 
 /** Zero means "not set" in both worlds. */
-export function toResources(
-  resources: LinuxContainerResources__Output | undefined,
-  host: Pick<HostFacts, "minOomScoreAdj">,
-): HostConfig {
-  if (!resources) return {};
+function toLimits(resources: LinuxContainerResources__Output): Required<ContainerUpdate> {
   const memory = Number(resources.memoryLimitInBytes);
   return {
     CpuShares: Number(resources.cpuShares),
@@ -39,24 +35,20 @@ export function toResources(
     Memory: memory,
     // Equal to Memory: no swap. Docker would allow as much again where it is not set.
     MemorySwap: Number(resources.memorySwapLimitInBytes) || memory,
-    OomScoreAdj: clampOomScoreAdj(Number(resources.oomScoreAdj), host),
   };
 }
 
-/** A change of a container that is there; zero leaves what it is. */
-export function toUpdate(resources: LinuxContainerResources__Output): ContainerUpdate {
-  const memory = Number(resources.memoryLimitInBytes);
-  const wanted = {
-    CpuShares: Number(resources.cpuShares),
-    CpuQuota: Number(resources.cpuQuota),
-    CpuPeriod: Number(resources.cpuPeriod),
-    CpusetCpus: resources.cpusetCpus,
-    CpusetMems: resources.cpusetMems,
-    Memory: memory,
-    MemorySwap: Number(resources.memorySwapLimitInBytes) || memory,
-  };
-  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== 0 && value !== ""));
+export function toResources(
+  resources: LinuxContainerResources__Output | undefined,
+  host: Pick<HostFacts, "minOomScoreAdj">,
+): HostConfig {
+  if (!resources) return {};
+  return { ...toLimits(resources), OomScoreAdj: clampOomScoreAdj(Number(resources.oomScoreAdj), host) };
 }
+
+/** A change of a container that is there; zero leaves what it is. */
+export const toUpdate = (resources: LinuxContainerResources__Output): ContainerUpdate =>
+  Object.fromEntries(Object.entries(toLimits(resources)).filter(([, value]) => value !== 0 && value !== ""));
 
 /**
  * What a container has beyond what Docker holds, after a change; undefined for nothing.

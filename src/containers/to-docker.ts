@@ -2,7 +2,7 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import type { ContainerInspect } from "../docker/engine.js";
 import { CriError } from "../errors.js";
-import { hasApi } from "../host/api-version.js";
+import { hasApi } from "../docker/api-version.js";
 import type { HostFacts } from "../host/facts.js";
 import type { ImageFacts } from "../images/images.js";
 import { containerLabels, markInherited } from "../kube/labels.js";

@@ -1,44 +1,16 @@
-import { Agent, type IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import type { Duplex, Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
-import { inspect } from "node:util";
-import Docker from "dockerode";
+import type { IncomingMessage } from "node:http";
 import { CriError } from "../errors.js";
 import { readArchive } from "./archive.js";
-import type { Engine, EngineEvent, EngineVersion, PullProgress, RegistryAuth } from "./engine.js";
+import { connectDocker } from "./connection.js";
+import type { Engine, EngineEvent, PullProgress } from "./engine.js";
 import { fromDocker } from "./errors.js";
-import { HijackedConnection } from "./hijacked.js";
 import { jsonLines } from "./json-lines.js";
-
-/** The newest Engine API whose shapes this code was tested with; an older daemon is spoken to in its own. */
-const newestApi = "1.51";
 
 /**
  * Docker looks in a terminal's input for keys that detach the client, ctrl-p ctrl-q unless told otherwise, and
  * holds the first back until the next key. Nobody types these; ctrl-^ alone is late by one key.
  */
 const noDetachKeys = Array<string>(4).fill("ctrl-^,ctrl-@").join(",");
-
-interface Call {
-  /** For error messages: what we were doing. */
-  doing: string;
-  query?: Record<string, unknown>;
-  body?: object;
-  auth?: RegistryAuth | undefined;
-  signal?: AbortSignal | undefined;
-  /** Milliseconds until the call is given up; absent for calls that may take as long as they take. */
-  timeout?: number;
-  hijack?: boolean;
-  /** Without the version prefix, for the call that finds the version out. */
-  unversioned?: boolean;
-}
-
-/** docker-modem, as far as it is used; its own types know less than it does. */
-interface Modem {
-  agent: Agent;
-  dial(options: object, callback: (error: Error | null, stream: Readable) => void): void;
-}
 
 interface PullLine extends PullProgress {
   error?: string;
@@ -56,63 +28,10 @@ export function dockerodeEngine({
   socketPath: string;
   requestTimeout: number;
 }): Engine {
-  const agent = unprinted(new Agent({ keepAlive: true, maxFreeSockets: 16 }));
-  const modem = new Docker({ socketPath, version: "" }).modem as unknown as Modem;
-  modem.agent = agent;
-  let negotiated: Promise<string> | undefined;
-
-  /** Version prefix for paths; asked once, and again after the daemon could not be reached. */
-  const versionPrefix = (): Promise<string> =>
-    (negotiated ??= engine.version().then(({ ApiVersion }) => `/v${olderOf(ApiVersion, newestApi)}`));
-
-  async function open(method: string, path: string, call: Call): Promise<Readable> {
-    const signal = joinSignals(call.signal, call.timeout);
-    try {
-      const prefix = call.unversioned ? "" : await versionPrefix();
-      // Always as a stream: docker-modem's own buffering never answers when the daemon dies half-way.
-      return await dial(modem, {
-        method,
-        path: `${prefix}${path}?`,
-        options: { _query: call.query ?? {}, _body: call.body ?? {} },
-        isStream: true,
-        hijack: call.hijack ?? false,
-        statusCodes: { 101: true, 200: true, 201: true, 204: true, 304: true },
-        ...(call.auth ? { authconfig: call.auth } : {}),
-        ...(signal ? { abortSignal: signal } : {}),
-      });
-    } catch (error) {
-      const translated = fromDocker(call.doing, error, signal);
-      if (translated.kind === "unavailable") negotiated = undefined;
-      throw translated;
-    }
-  }
-
-  /** With `hijack` the stream is the upgraded socket, both ways. */
-  const hijack = async (method: string, path: string, call: Call): Promise<Duplex> =>
-    new HijackedConnection((await open(method, path, { ...call, hijack: true })) as Socket);
-
-  async function send(method: string, path: string, call: Call): Promise<Buffer> {
-    const stream = await open(method, path, call);
-    try {
-      return await buffer(stream);
-    } catch (error) {
-      throw fromDocker(call.doing, error, call.signal);
-    }
-  }
-
-  const fetchJson = async <T>(method: string, path: string, call: Call): Promise<T> =>
-    JSON.parse((await send(method, path, { timeout: requestTimeout, ...call })).toString()) as T;
-  const act = async (method: string, path: string, call: Call): Promise<void> =>
-    void (await send(method, path, call));
-
-  const engine: Engine = {
+  const { version, open, hijack, fetchJson, act } = connectDocker({ socketPath, requestTimeout });
+  return {
     info: (signal) => fetchJson("GET", "/info", { doing: "read the engine's info", signal }),
-    version: (signal) =>
-      fetchJson<EngineVersion>("GET", "/version", {
-        doing: "read the engine's version",
-        signal,
-        unversioned: true,
-      }),
+    version,
 
     listContainers: (filters, signal) =>
       fetchJson("GET", "/containers/json", {
@@ -274,16 +193,7 @@ export function dockerodeEngine({
       return translated(jsonLines<EngineEvent>(stream), doing, signal);
     },
   };
-  return engine;
 }
-
-const dial = (modem: Modem, options: object): Promise<Readable> =>
-  new Promise((resolve, reject) => {
-    modem.dial(options, (error, stream) => {
-      if (error) reject(error);
-      else resolve(stream);
-    });
-  });
 
 async function* translated<T>(
   source: AsyncIterable<T>,
@@ -295,27 +205,6 @@ async function* translated<T>(
   } catch (error) {
     throw fromDocker(doing, error, signal);
   }
-}
-
-/**
- * docker-modem makes a text of each request's options, for a debug log that is hardly ever on, with all that hangs
- * on them: the agent's sockets, their parsers, every other request. Fifty at once kept the process busy for a minute.
- */
-const unprinted = (agent: Agent): Agent =>
-  Object.defineProperty(agent, inspect.custom, { value: () => "agent" });
-
-/** The caller's signal and a time limit as one; undefined when there is neither. */
-function joinSignals(signal: AbortSignal | undefined, timeout: number | undefined): AbortSignal | undefined {
-  if (timeout === undefined) return signal;
-  const limit = AbortSignal.timeout(timeout);
-  return signal ? AbortSignal.any([signal, limit]) : limit;
-}
-
-/** The lower of two "major.minor" versions. */
-export function olderOf(a: string, b: string): string {
-  const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
-  const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
-  return aMajor < bMajor || (aMajor === bMajor && aMinor <= bMinor) ? a : b;
 }
 
 /** An image reference in a URL path: its slashes stay. */

@@ -1,5 +1,5 @@
 /** capabilities(7), by number. */
-import { hasApi } from "./api-version.js";
+import { hasApi } from "../docker/api-version.js";
 
 export const capabilityNames = (
   "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE " +

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineVersion, RuntimeInfo } from "../docker/engine.js";
 import type { Log } from "../log.js";
-import { hasApi } from "./api-version.js";
+import { hasApi } from "../docker/api-version.js";
 import { missingCapabilities, namesOf } from "./capabilities.js";
 import { findProcesses } from "./processes.js";
 

@@ -2,16 +2,10 @@
  * Where mounts are made: in the mount namespace of the Docker Engine, which is our own unless this program runs in a
  * container. mount(8) and umount(8) of util-linux do it, since Node has no system call for it; nsenter(1) leads there.
  */
-import { execFile } from "node:child_process";
 import { readFile, readlink } from "node:fs/promises";
-import { promisify } from "node:util";
-import { CriError, messageOf } from "../errors.js";
 import { findProcesses } from "../host/processes.js";
+import { runProgram } from "../run-program.js";
 import { parseMountTable, type MountEntry } from "./mount-table.js";
-
-const run = promisify(execFile);
-/** A few system calls; what they mount may be a network file system that does not answer. */
-const timeout = 30_000;
 
 export class MountNamespace {
   /** @param pid a process in it; undefined for our own */
@@ -48,14 +42,7 @@ export class MountNamespace {
     const [file = "", ...rest] = line;
     // The newer interface of the kernel takes no text beyond 256 characters, and a list of layers is longer.
     const env = { ...process.env, LIBMOUNT_FORCE_MOUNT2: "always" };
-    try {
-      await run(file, rest, { timeout, env, cwd: this.toOurs(cwd) });
-    } catch (error) {
-      const { stderr = "" } = error as { stderr?: string };
-      throw new CriError("internal", `${program} ${args.join(" ")}: ${stderr.trim() || messageOf(error)}`, {
-        cause: error,
-      });
-    }
+    await runProgram(file, rest, { env, cwd: this.toOurs(cwd) });
   }
 }
 

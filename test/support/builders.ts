@@ -2,6 +2,7 @@
  * Minimal values of the shapes that tests hand around: what Docker answers, what a client asks, what is true of
  * the host. Each takes overrides, nested ones too; what a test does not name is an ordinary case.
  */
+import { join } from "node:path";
 import type { MessageTypeDefinition } from "@grpc/proto-loader";
 import type { Config } from "../../src/config.js";
 import type { ContainerInspect, EngineInfo, EngineVersion, ImageInspect } from "../../src/docker/engine.js";
@@ -51,6 +52,30 @@ export const streamingDefaults: Config["streaming"] = {
   idleTimeout: 0,
   creationTimeout: 30_000,
 };
+
+/** A server's settings with all that it writes in one folder; a test says what it wants otherwise. */
+export const serverConfig = (directory: string): Config => ({
+  socketPath: join(directory, "cri.sock"),
+  dockerSocketPath: join(directory, "no-docker.sock"),
+  rootDirectory: join(directory, "root"),
+  sandboxImage: "registry.k8s.io/pause:3.10",
+  runtimeHandlers: {},
+  networkPlugin: "bridge",
+  podCidrs: [],
+  bridgeMtu: 0,
+  cni: {
+    confDirectory: join(directory, "net.d"),
+    binDirectories: ["/usr/lib/cni"],
+    cacheDirectory: join(directory, "cni"),
+    timeout: 60_000,
+  },
+  imagePullProgressDeadline: 60_000,
+  runtimeRequestTimeout: 60_000,
+  streaming: streamingDefaults,
+  containerLogFormat: "cri",
+  logLevel: "error",
+  ignoredFlags: [],
+});
 
 /** A Docker id that begins with these hex digits. */
 export const fullId = (start: string): string => start.padEnd(64, "0");

@@ -21,9 +21,9 @@ export type NetworkState = Record<string, string[]>;
 export function changes(before: NetworkState, after: NetworkState): string[] {
   return Object.keys(before).flatMap((kind) => {
     const [old = [], now = []] = [before[kind], after[kind]];
-    const only = (list: string[], other: string[], sign: string) =>
+    const missingFrom = (list: string[], other: string[], sign: string) =>
       list.filter((item) => !other.includes(item)).map((item) => `${sign} ${kind}: ${item}`);
-    return [...only(now, old, "+"), ...only(old, now, "-")];
+    return [...missingFrom(now, old, "+"), ...missingFrom(old, now, "-")];
   });
 }
 

@@ -9,7 +9,7 @@ import Docker from "dockerode";
 import { startApp } from "../../src/app.js";
 import type { Config } from "../../src/config.js";
 import { makeLog } from "../../src/log.js";
-import { streamingDefaults } from "./builders.js";
+import { serverConfig } from "./builders.js";
 import { tableClient, type Service, type Version } from "./table-client.js";
 
 export const busybox = "registry.k8s.io/e2e-test-images/busybox:1.29-2";
@@ -39,29 +39,7 @@ export async function startNode(
   serve: Serve = inProcess,
 ) {
   const directory = await mkdtemp(join(tmpdir(), "dockershim-node."));
-  const config: Config = {
-    socketPath: join(directory, "cri.sock"),
-    dockerSocketPath: dockerSocket(),
-    rootDirectory: join(directory, "root"),
-    sandboxImage: "registry.k8s.io/pause:3.10",
-    runtimeHandlers: {},
-    networkPlugin: "bridge",
-    podCidrs: [],
-    bridgeMtu: 0,
-    cni: {
-      confDirectory: join(directory, "net.d"),
-      binDirectories: ["/usr/lib/cni"],
-      cacheDirectory: join(directory, "cni"),
-      timeout: 60_000,
-    },
-    imagePullProgressDeadline: 60_000,
-    runtimeRequestTimeout: 60_000,
-    streaming: streamingDefaults,
-    containerLogFormat: "cri",
-    logLevel: "error",
-    ignoredFlags: [],
-    ...overrides,
-  };
+  const config: Config = { ...serverConfig(directory), dockerSocketPath: dockerSocket(), ...overrides };
   const app = await serve(config);
   const client = tableClient(version, `unix:${config.socketPath}`);
   const made = new Set<string>();

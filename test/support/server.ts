@@ -10,7 +10,7 @@ import type { Config } from "../../src/config.js";
 import type { ImageServiceDefinition } from "../../src/generated/runtime/v1/ImageService.js";
 import type { RuntimeServiceDefinition } from "../../src/generated/runtime/v1/RuntimeService.js";
 import type { Log } from "../../src/log.js";
-import { streamingDefaults } from "./builders.js";
+import { serverConfig } from "./builders.js";
 import { FakeEngine } from "./fake-engine.js";
 import { readTables, tableClient, tableCodec, type Service, type Version } from "./table-client.js";
 
@@ -149,26 +149,10 @@ export async function startServer(
   furnish(engine);
   prepare(engine);
   const config: Config = {
-    socketPath: join(directory, "cri.sock"),
-    dockerSocketPath: join(directory, "no-docker.sock"),
-    rootDirectory: join(directory, "root"),
+    ...serverConfig(directory),
+    ...limit,
     sandboxImage,
-    runtimeHandlers: {},
-    networkPlugin: "bridge",
-    podCidrs: [],
-    bridgeMtu: 0,
-    cni: {
-      confDirectory: join(directory, "net.d"),
-      binDirectories: ["/usr/lib/cni"],
-      cacheDirectory: join(directory, "cni"),
-      timeout: 60_000,
-    },
-    imagePullProgressDeadline: 60_000,
-    runtimeRequestTimeout: 120_000,
-    streaming: streamingDefaults,
-    containerLogFormat: "cri",
     logLevel: "debug",
-    ignoredFlags: [],
     ...overrides,
   };
   const book = new LogBook();

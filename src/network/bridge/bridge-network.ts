@@ -11,7 +11,7 @@ import type {
   SandboxNetwork,
   SandboxProcess,
 } from "../pod-network.js";
-import { runCommand, type Run } from "./command.js";
+import { runProgram, type Run } from "../../run-program.js";
 import { DockerNetwork } from "./docker-network.js";
 import { addressesOf } from "./from-docker.js";
 import { Shaper } from "./shaping.js";
@@ -48,7 +48,7 @@ export class BridgeNetwork implements PodNetwork {
   /** Docker forgets a container's addresses when it ends; by the sandboxes' ids. */
   readonly #addresses = new Map<string, string[]>();
 
-  constructor({ engine, podCidrs, mtu, log, run = runCommand, shaper }: BridgeNetworkDependencies) {
+  constructor({ engine, podCidrs, mtu, log, run = runProgram, shaper }: BridgeNetworkDependencies) {
     this.#engine = engine;
     this.#log = log;
     this.#network = new DockerNetwork({ engine, wish: { podCidrs, mtu }, log });

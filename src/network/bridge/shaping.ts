@@ -2,7 +2,7 @@ import { access, readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { CriError, messageOf } from "../../errors.js";
 import type { Bandwidth } from "../bandwidth.js";
-import type { Run } from "./command.js";
+import type { Run } from "../../run-program.js";
 import { bridgeName } from "./to-docker.js";
 import { toShapingCommands } from "./to-tc.js";
 

@@ -3,15 +3,10 @@
  * only take back all that it did (the masquerading of a pod's addresses, for instance) while the namespace is there.
  * They are where iproute2 and the other runtimes keep theirs, so `ip netns exec` finds them.
  */
-import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { CriError, messageOf } from "../../errors.js";
-
-const run = promisify(execFile);
-/** mount(8) and umount(8) do one system call each. */
-const timeout = 10_000;
+import { CriError } from "../../errors.js";
+import { runProgram } from "../../run-program.js";
 
 export class NetworkNamespaces {
   #ready: Promise<void> | undefined;
@@ -49,14 +44,14 @@ export class NetworkNamespaces {
     await this.unpin(sandboxId);
     const path = this.pathOf(sandboxId);
     await writeFile(path, "", { mode: 0o444, flag: "a" });
-    await mount("mount", ["--bind", source, path]);
+    await runProgram("mount", ["--bind", source, path]);
   }
 
   /** Lets go of it; the kernel removes it with its last process. Not there is no error. */
   async unpin(sandboxId: string): Promise<void> {
     const path = this.pathOf(sandboxId);
     // Lazily: whoever looks at it just now does not stand in the way.
-    if (await this.isPinned(sandboxId)) await mount("umount", ["--lazy", path]);
+    if (await this.isPinned(sandboxId)) await runProgram("umount", ["--lazy", path]);
     await rm(path, { force: true });
   }
 
@@ -73,18 +68,7 @@ export class NetworkNamespaces {
     await mkdir(this.directory, { recursive: true, mode: 0o755 });
     const mounts = await readFile("/proc/self/mountinfo", "utf8");
     if (mounts.split("\n").some((line) => line.split(" ")[4] === this.directory)) return;
-    await mount("mount", ["--bind", this.directory, this.directory]);
-    await mount("mount", ["--make-rshared", this.directory]);
-  }
-}
-
-async function mount(program: "mount" | "umount", args: string[]): Promise<void> {
-  try {
-    await run(program, args, { timeout });
-  } catch (error) {
-    const { stderr = "" } = error as { stderr?: string };
-    throw new CriError("internal", `${program} ${args.join(" ")}: ${stderr.trim() || messageOf(error)}`, {
-      cause: error,
-    });
+    await runProgram("mount", ["--bind", this.directory, this.directory]);
+    await runProgram("mount", ["--make-rshared", this.directory]);
   }
 }

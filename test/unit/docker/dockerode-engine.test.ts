@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { olderOf } from "../../../src/docker/dockerode-engine.js";
+import { olderOf } from "../../../src/docker/api-version.js";
 
 for (const [a, b, older] of [
   ["1.50", "1.51", "1.50"],

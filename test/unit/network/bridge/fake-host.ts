@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CriError } from "../../../../src/errors.js";
-import type { Run } from "../../../../src/network/bridge/command.js";
+import type { Run } from "../../../../src/run-program.js";
 import { Shaper } from "../../../../src/network/bridge/shaping.js";
 
 export type FakeHost = Awaited<ReturnType<typeof makeHost>>;

@@ -6,3 +6,6 @@ export function hasApi(apiVersion: string, least: string): boolean {
   const [leastMajor = 0, leastMinor = 0] = least.split(".").map(Number);
   return major > leastMajor || (major === leastMajor && minor >= leastMinor);
 }
+
+/** The lower of two. */
+export const olderOf = (a: string, b: string): string => (hasApi(b, a) ? a : b);

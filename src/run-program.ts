@@ -1,22 +1,32 @@
 import { execFile } from "node:child_process";
-import { CriError, messageOf } from "../../errors.js";
+import { CriError, messageOf } from "./errors.js";
 
 /**
  * Runs a program to its end.
  * @returns its standard output
  * @throws CriError failedPrecondition when it is not installed, deadline, internal with what it said
  */
-export type Run = (program: string, args: string[]) => Promise<string>;
+export type Run = (
+  program: string,
+  args: string[],
+  place?: { env?: NodeJS.ProcessEnv; cwd?: string },
+) => Promise<string>;
 
-/** Setting up an interface takes milliseconds; a loaded machine may take its time. */
+/** What is run takes milliseconds; a loaded machine may take its time, and a file system may not answer. */
 const limitMs = 30_000;
 
 /** Debian's packages. */
-const packages: Record<string, string> = { ip: "iproute2", tc: "iproute2" };
+const packages: Record<string, string> = {
+  ip: "iproute2",
+  tc: "iproute2",
+  mount: "mount",
+  umount: "mount",
+  nsenter: "util-linux",
+};
 
-export const runCommand: Run = (program, args) =>
+export const runProgram: Run = (program, args, place = {}) =>
   new Promise((resolve, reject) => {
-    const options = { timeout: limitMs, killSignal: "SIGKILL" } as const;
+    const options = { ...place, timeout: limitMs, killSignal: "SIGKILL" } as const;
     execFile(program, args, options, (error, stdout, stderr) => {
       if (!error) resolve(stdout);
       else reject(toCriError(program, args, error, stderr));

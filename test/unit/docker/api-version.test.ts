@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasApi } from "../../../src/host/api-version.js";
+import { hasApi } from "../../../src/docker/api-version.js";
 
 for (const [version, least, wanted] of [
   ["1.44", "1.44", true],
