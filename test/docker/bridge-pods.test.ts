@@ -24,19 +24,15 @@ async function echoing(fields: object = {}): Promise<string> {
   echoes.push(await startEcho(pod, "pod", 7));
   return pod;
 }
-const ipsOf = async (pod: string): Promise<string[]> => {
-  const { ip, additional_ips } = (await node.podStatus(pod)).network;
-  return [ip, ...additional_ips.map((more: { ip: string }) => more.ip)];
-};
 
 test("pods have an address of each given range, and reach each other and are reached there", async () => {
   const pod = await echoing();
   const other = await node.runPod(node.podConfig());
-  const [v4 = "", v6 = "", ...more] = await ipsOf(pod);
+  const [v4 = "", v6 = "", ...more] = await node.podIps(pod);
   assert.match(v4, /^10\.96\.0\.\d+$/);
   assert.match(v6, /^fd96::[0-9a-f]+$/);
   assert.deepEqual(more, []);
-  const [other4, other6] = await ipsOf(other);
+  const [other4, other6] = await node.podIps(other);
   assert.equal(await askFrom(other, v4, 7, "a"), `pod heard a from ${other4}`);
   assert.equal(await askFrom(other, v6, 7, "b"), `pod heard b from ${other6}`);
   assert.match(await ask(v4, 7, "c"), /^pod heard c from 10\.96\.0\.1$/);
@@ -73,7 +69,7 @@ test("an SCTP port is published where the kernel has SCTP, and else refused in i
     return;
   }
   const pod = await running;
-  const [v4] = await ipsOf(pod);
+  const [v4] = await node.podIps(pod);
   assert.match(await output("iptables-save", "-t", "nat"), new RegExp(`-p sctp .*--dport 23009 .*${v4}:9\n`));
   await node.removePod(pod);
 });
@@ -101,12 +97,12 @@ test("a sandbox that is started again has its addresses and its ports back", asy
   const port_mappings = [{ protocol: "TCP", container_port: 7, host_port: 23011 }];
   const first = await node.runPod(node.podConfig());
   const pod = await echoing({ port_mappings });
-  const before = await ipsOf(pod);
+  const before = await node.podIps(pod);
   await docker().getContainer(pod).kill();
   // A lower address is free by now.
   await node.removePod(first);
   await node.runtime("StartPodSandbox", { pod_sandbox_id: pod });
-  assert.deepEqual(await ipsOf(pod), before);
+  assert.deepEqual(await node.podIps(pod), before);
   echoes.push(await startEcho(pod, "again", 7));
   assert.match(await ask(nodeAddress, 23011, "a"), /^again heard a from /);
   await node.removePod(pod);
@@ -122,6 +118,6 @@ test("UpdateRuntimeConfig changes the pods' range when no pod is in the way", as
   await node.removePod(pod);
   await node.runtime("UpdateRuntimeConfig", { runtime_config });
   const next = await node.runPod(node.podConfig());
-  assert.match((await ipsOf(next)).join(), /^10\.97\.0\.\d+$/);
+  assert.match((await node.podIps(next)).join(), /^10\.97\.0\.\d+$/);
   await node.removePod(next);
 });

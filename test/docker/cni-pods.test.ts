@@ -43,10 +43,6 @@ after(async () => {
   await output("ip", "link", "delete", "cni-master");
 });
 
-const ipsOf = async (pod: string): Promise<string[]> => {
-  const { ip, additional_ips } = (await node.podStatus(pod)).network;
-  return [ip, ...additional_ips.map((more: { ip: string }) => more.ip)];
-};
 async function echoing(port: number, fields: object = {}): Promise<string> {
   const pod = await node.runPod(node.podConfig(fields));
   echoes.push(await startEcho(pod, "pod", port));
@@ -65,11 +61,11 @@ function tidy(title: string, body: (t: TestContext) => Promise<void>): void {
 tidy("a pod has the addresses of its ADD result, and others reach it there", async () => {
   const pod = await echoing(7);
   const other = await node.runPod(node.podConfig());
-  const [v4 = "", v6 = "", ...more] = await ipsOf(pod);
+  const [v4 = "", v6 = "", ...more] = await node.podIps(pod);
   assert.match(v4, /^10\.90\.0\.\d+$/);
   assert.match(v6, /^fd90::[0-9a-f]+$/);
   assert.deepEqual(more, []);
-  const [other4, other6] = await ipsOf(other);
+  const [other4, other6] = await node.podIps(other);
   assert.equal(await askFrom(other, v4, 7, "a"), `pod heard a from ${other4}`);
   assert.equal(await askFrom(other, v6, 7, "b"), `pod heard b from ${other6}`);
   assert.match(await ask(v4, 7, "c"), /^pod heard c from 10\.90\.0\.1$/);
@@ -135,7 +131,7 @@ tidy("an SCTP port is forwarded", async () => {
   const pod = await node.runPod(
     node.podConfig({ port_mappings: [{ protocol: "SCTP", container_port: 9, host_port: 20009 }] }),
   );
-  const [v4] = await ipsOf(pod);
+  const [v4] = await node.podIps(pod);
   assert.match(await output("iptables-save", "-t", "nat"), new RegExp(`-p sctp .*--dport 20009 .*${v4}:9\n`));
   await node.removePod(pod);
 });
@@ -193,12 +189,12 @@ tidy("a sandbox that is started again has its addresses, ports and interface bac
   const pod = await echoing(7, {
     port_mappings: [{ protocol: "TCP", container_port: 7, host_port: 20011 }],
   });
-  const before = await ipsOf(pod);
+  const before = await node.podIps(pod);
   await docker().getContainer(pod).kill();
   // Somebody else takes the next address.
   const other = await node.runPod(node.podConfig());
   await node.runtime("StartPodSandbox", { pod_sandbox_id: pod });
-  assert.deepEqual(await ipsOf(pod), before);
+  assert.deepEqual(await node.podIps(pod), before);
   echoes.push(await startEcho(pod, "again", 7));
   assert.match(await ask(nodeAddress, 20011, "a"), /^again heard a from /);
   await Promise.all([node.removePod(pod), node.removePod(other)]);
@@ -243,7 +239,7 @@ for (const cniVersion of ["0.3.1", "0.4.0", "1.0.0"]) {
     const pod = await node.runPod(
       node.podConfig({ port_mappings: [{ protocol: "TCP", container_port: 7, host_port: 20012 }] }),
     );
-    assert.equal((await ipsOf(pod)).length, 2);
+    assert.equal((await node.podIps(pod)).length, 2);
     await place.use({ cniVersion: "9.9.9" });
     await node.removePod(pod);
   });
@@ -257,7 +253,7 @@ tidy("the pods' ranges are those of UpdateRuntimeConfig, for plugins that take t
   const network_config = { pod_cidr: "10.90.1.0/24,fd90:0:0:1::/64" };
   await node.runtime("UpdateRuntimeConfig", { runtime_config: { network_config } });
   const pod = await node.runPod(node.podConfig());
-  const [v4 = "", v6 = ""] = await ipsOf(pod);
+  const [v4 = "", v6 = ""] = await node.podIps(pod);
   assert.match(v4, /^10\.90\.1\./);
   assert.match(v6, /^fd90:0:0:1::/);
   await node.removePod(pod);
@@ -292,7 +288,7 @@ for (const { type, title, plugin } of [
     await place.use(conflist(type, [{ type, ...plugin, ipam }]));
     const pod = await echoing(7);
     const other = await node.runPod(node.podConfig());
-    const [v4 = "", v6 = ""] = await ipsOf(pod);
+    const [v4 = "", v6 = ""] = await node.podIps(pod);
     assert.match(await askFrom(other, v4, 7, "a"), /^pod heard a from /);
     assert.match(await askFrom(other, v6, 7, "b"), /^pod heard b from /);
     await Promise.all([node.removePod(pod), node.removePod(other)]);

@@ -72,6 +72,11 @@ export async function startNode(
   };
   const podStatus = async (pod: string): Promise<Reply> =>
     (await runtime("PodSandboxStatus", { pod_sandbox_id: pod })).status;
+  /** Every address, the primary one first. */
+  const podIps = async (pod: string): Promise<string[]> => {
+    const { ip, additional_ips } = (await podStatus(pod)).network;
+    return [ip, ...additional_ips.map((more: { ip: string }) => more.ip)];
+  };
   /** As a kubelet does it. */
   const removePod = async (pod: string): Promise<void> => {
     await runtime("StopPodSandbox", { pod_sandbox_id: pod });
@@ -125,6 +130,7 @@ export async function startNode(
     podConfig,
     runPod,
     podStatus,
+    podIps,
     removePod,
     removeAllPods,
     create,

@@ -150,7 +150,6 @@ export async function startServer(
   prepare(engine);
   const config: Config = {
     ...serverConfig(directory),
-    ...limit,
     sandboxImage,
     logLevel: "debug",
     ...overrides,
