@@ -5,7 +5,7 @@ import tseslint from "typescript-eslint";
 /**
  * What each folder of src may import, beside itself, src/errors.ts, src/log.ts, src/clock.ts,
  * src/rollback.ts and src/generated. Data comes in at grpc/ and leaves at docker/; nothing points back.
- * src/app.ts, the composition root, and src/main.ts see everything.
+ * src/app.ts, the composition root, and src/command-line.ts see everything.
  */
 const mayImport = {
   grpc: ["cri"],
@@ -55,7 +55,7 @@ const forbidden = (folder) => [
     regex: `^\\.\\./(${folders.filter((other) => other !== folder && !mayImport[folder].includes(other)).join("|")})/`,
     message: `src/${folder} may import only: ${mayImport[folder].join(", ") || "nothing of the other folders"}.`,
   },
-  { regex: "^\\.\\./(app|main)\\.js$", message: "Nothing imports the composition root." },
+  { regex: "^\\.\\./(app|command-line|main)\\.js$", message: "Nothing imports the composition root." },
   ...(folder === "docker" ? [] : [onlyInDocker]),
   ...(folder === "grpc" ? [] : [onlyInGrpc]),
 ];
