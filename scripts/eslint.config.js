@@ -9,7 +9,7 @@ import tseslint from "typescript-eslint";
  */
 const mayImport = {
   grpc: ["cri"],
-  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "streaming"],
+  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "stats", "streaming"],
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs"],
@@ -17,6 +17,7 @@ const mayImport = {
   inventory: ["docker", "kube"],
   network: ["docker", "kube"],
   logs: ["docker", "kube"],
+  stats: ["containers", "docker", "inventory", "kube", "linux"],
   linux: ["host"],
   host: ["docker"],
   kube: [],
@@ -30,6 +31,7 @@ const pureFiles = [
   "src/**/{to-docker,from-docker,spec,mounts,resources,security,auth,reference}.ts",
   "src/network/{bandwidth,pod-cidr,port-mapping}.ts",
   "src/network/cni/{conf,request,result}.ts",
+  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,to-cri,usage}.ts",
   "src/config.ts",
 ];
 

@@ -30,6 +30,8 @@ import { PodCidrs } from "./network/cni/pod-cidrs.js";
 import { AttachmentRecords } from "./network/cni/records.js";
 import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
+import { Stats } from "./stats/collector.js";
+import { KernelFiles } from "./stats/kernel-files.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
 import { Streaming } from "./streaming/streaming.js";
@@ -65,6 +67,7 @@ export async function startApp(
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
     gone: (id, kind) => {
+      stats.forget(id);
       if (kind === "podsandbox") void network.gone(id);
       else void Promise.all([logs.gone(id), extras.gone(id)]);
     },
@@ -72,8 +75,10 @@ export async function startApp(
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
       void extras.keepOnly(ids);
+      stats.keepOnly(ids);
     },
   });
+  const stats = new Stats({ inventory, clock, files: new KernelFiles() });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const containers = new Containers({
@@ -120,6 +125,7 @@ export async function startApp(
     host,
     exec,
     streaming,
+    stats,
     clock,
     settings: config,
   };

@@ -75,6 +75,7 @@ const idFields: [Method, string, object?][] = [
   ["PauseContainer", "container_id"],
   ["UnpauseContainer", "container_id"],
   ["ContainerStatus", "container_id"],
+  ["ContainerStats", "container_id"],
   ["ExecSync", "container_id", { cmd: ["date"] }],
   ["Exec", "container_id", { cmd: ["date"], stdout: true }],
   ["Attach", "container_id", { stdout: true }],
@@ -422,6 +423,7 @@ for (const version of versions) {
     ...["RunPodSandbox", "StartPodSandbox", "StopPodSandbox", "RemovePodSandbox"],
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
+    ...["ContainerStats", "ListContainerStats"],
     ...[
       "ExecSync",
       "ReopenContainerLog",
