@@ -33,8 +33,6 @@ export type LaterRuntimeRpc =
   | "StreamPodSandboxes"
   | "StreamContainers"
   | "StreamContainerStats"
-  | "PodSandboxStats"
-  | "ListPodSandboxStats"
   | "StreamPodSandboxStats"
   | "CheckpointContainer"
   | "CheckpointPod"
@@ -199,6 +197,12 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     }),
 
     ListContainerStats: async ({ filter }) => ({ stats: await stats.containers(filter) }),
+
+    PodSandboxStats: async ({ podSandboxId }) => ({
+      stats: await stats.pod(required(podSandboxId, "pod_sandbox_id")),
+    }),
+
+    ListPodSandboxStats: async ({ filter }) => ({ stats: await stats.pods(filter) }),
 
     UpdateContainerResources: async ({ containerId, linux, windows }) => {
       required(containerId, "container_id");

@@ -2,9 +2,12 @@
 import type { CpuUsage } from "../generated/runtime/v1/CpuUsage.js";
 import type { IoUsage } from "../generated/runtime/v1/IoUsage.js";
 import type { MemoryUsage } from "../generated/runtime/v1/MemoryUsage.js";
+import type { NetworkUsage } from "../generated/runtime/v1/NetworkUsage.js";
+import type { ProcessUsage } from "../generated/runtime/v1/ProcessUsage.js";
 import type { PsiStats } from "../generated/runtime/v1/PsiStats.js";
 import type { SwapUsage } from "../generated/runtime/v1/SwapUsage.js";
 import type { UInt64Value } from "../generated/runtime/v1/UInt64Value.js";
+import type { InterfaceCounters } from "./net-dev.js";
 import { above0, type CgroupUsage, type Pressure, type PressureLine } from "./usage.js";
 
 /** A cgroup as it was read. */
@@ -60,7 +63,34 @@ export function toUsage({ at, usage, cpuRate }: Measured): UsageFields {
   };
 }
 
-export const toUint64 = (value: bigint | undefined): UInt64Value | null =>
+/** CRI has these of pods only. */
+export const toProcesses = ({ at, usage: { processes } }: Measured): ProcessUsage | null =>
+  processes === undefined ? null : { timestamp: at.toString(), processCount: toUint64(processes) };
+
+/**
+ * The default interface is eth0, as every network names it that follows CNI's conventions; where there is none, the
+ * first one.
+ * @returns null for a namespace with nothing but the loopback
+ */
+export function toNetwork(at: bigint, interfaces: readonly InterfaceCounters[]): NetworkUsage | null {
+  const main = interfaces.find(({ name }) => name === "eth0") ?? interfaces[0];
+  if (!main) return null;
+  return {
+    timestamp: at.toString(),
+    defaultInterface: toInterface(main),
+    interfaces: interfaces.filter((other) => other !== main).map(toInterface),
+  };
+}
+
+const toInterface = ({ name, rxBytes, rxErrors, txBytes, txErrors }: InterfaceCounters) => ({
+  name,
+  rxBytes: toUint64(rxBytes),
+  rxErrors: toUint64(rxErrors),
+  txBytes: toUint64(txBytes),
+  txErrors: toUint64(txErrors),
+});
+
+const toUint64 = (value: bigint | undefined): UInt64Value | null =>
   value === undefined ? null : { value: value.toString() };
 
 const left = (limit: bigint | undefined, used: bigint): bigint | undefined =>

@@ -1,6 +1,8 @@
 /** What containers use, on the real engine and the real kernel: numbers are looked at for what must be in them. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { eventually } from "../support/eventually.js";
 import { code, docker, startNode, type RealNode, type Reply } from "../support/real-node.js";
@@ -96,3 +98,68 @@ test("a paused container has stats: it holds its memory still", async () => {
   assert.deepEqual(await idsBy({ id: container }), [container]);
   await node.runtime("UnpauseContainer", { container_id: container });
 });
+
+const podStatsOf = async (pod: string): Promise<Reply> =>
+  (await node.runtime("PodSandboxStats", { pod_sandbox_id: pod })).stats;
+const podIdsBy = async (filter: object): Promise<string[]> =>
+  (await node.runtime("ListPodSandboxStats", { filter })).stats.map((stats: Reply) => stats.attributes.id);
+
+test("a pod's traffic grows with what is sent to it", async () => {
+  const megabyte = 1_000_000;
+  const { pod, container } = await node.start(shell("nc -l -p 9000 >/received; sleep 1000"));
+  const before = (await podStatsOf(pod)).linux.network.default_interface;
+  assert.equal(before.name, "eth0");
+  const host = (await node.podStatus(pod)).network.ip;
+  await eventually("it listens", async () => {
+    const { out } = await node.exec(container, ["netstat", "-ltn"]);
+    return out.includes(":9000");
+  });
+  const socket = connect({ host, port: 9000 });
+  socket.end(Buffer.alloc(megabyte));
+  await once(socket, "close");
+  const { network, process: processes, containers } = (await podStatsOf(pod)).linux;
+  const received = Number(network.default_interface.rx_bytes.value) - Number(before.rx_bytes.value);
+  assert.ok(received >= megabyte && received < 2 * megabyte, String(received));
+  assert.ok(Number(network.default_interface.tx_bytes.value) > Number(before.tx_bytes.value));
+  assert.ok(Number(processes.process_count.value) >= 2);
+  assert.deepEqual(
+    containers.map((stats: Reply) => stats.attributes.id),
+    [container],
+  );
+});
+
+test("a pod on the node's network has no traffic of its own", async () => {
+  const linux = { security_context: { namespace_options: { network: "NODE" } } };
+  const pod = await node.runPod(node.podConfig({ linux }));
+  assert.equal((await podStatsOf(pod)).linux.network, null);
+});
+
+for (const [title, parent] of [
+  ["in a cgroup of its own", "/dockershim-test-stats/pod1"],
+  ["without a cgroup of its own", ""],
+] as const) {
+  test(`a pod ${title} uses what its containers use and its sandbox does`, async () => {
+    const hold = `head -c ${16 * mebibyte} /dev/zero >/dev/shm/$0; touch /done; sleep 1000`;
+    const config = node.podConfig({ linux: { cgroup_parent: parent }, labels: { parent } });
+    const pod = await node.runPod(config);
+    for (const name of ["a", "b"]) {
+      const container = await node.create(pod, config, { command: ["sh", "-c", hold, name] });
+      await node.runtime("StartContainer", { container_id: container });
+      await eventually("it is held", async () => (await node.exec(container, ["ls", "/done"])).exit === 0);
+    }
+    const { memory, cpu, containers } = (await podStatsOf(pod)).linux;
+    assert.ok(Number(memory.working_set_bytes.value) >= 32 * mebibyte, memory.working_set_bytes.value);
+    assert.ok(Number(memory.usage_bytes.value) < 256 * mebibyte, memory.usage_bytes.value);
+    assert.ok(Number(cpu.usage_core_nano_seconds.value) > 0);
+    assert.equal(containers.length, 2);
+
+    assert.deepEqual(await podIdsBy({ label_selector: { parent }, id: pod.slice(0, 20) }), [pod]);
+    assert.deepEqual(await podIdsBy({ label_selector: { parent: "other" } }), []);
+    await node.runtime("StopPodSandbox", { pod_sandbox_id: pod });
+    assert.deepEqual(await podIdsBy({ id: pod }), []);
+    const { attributes, linux } = await podStatsOf(pod);
+    assert.deepEqual([attributes.id, attributes.labels, linux], [pod, { parent }, null]);
+    await node.removePod(pod);
+    await assert.rejects(podStatsOf(pod), { code: code.NOT_FOUND });
+  });
+}

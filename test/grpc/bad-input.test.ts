@@ -76,6 +76,7 @@ const idFields: [Method, string, object?][] = [
   ["UnpauseContainer", "container_id"],
   ["ContainerStatus", "container_id"],
   ["ContainerStats", "container_id"],
+  ["PodSandboxStats", "pod_sandbox_id"],
   ["ExecSync", "container_id", { cmd: ["date"] }],
   ["Exec", "container_id", { cmd: ["date"], stdout: true }],
   ["Attach", "container_id", { stdout: true }],
@@ -423,7 +424,7 @@ for (const version of versions) {
     ...["RunPodSandbox", "StartPodSandbox", "StopPodSandbox", "RemovePodSandbox"],
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
-    ...["ContainerStats", "ListContainerStats"],
+    ...["ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"],
     ...[
       "ExecSync",
       "ReopenContainerLog",
