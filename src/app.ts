@@ -32,6 +32,7 @@ import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
 import { Stats } from "./stats/collector.js";
 import { KernelFiles } from "./stats/kernel-files.js";
+import { WritableLayers } from "./stats/writable-layer.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
 import { Streaming } from "./streaming/streaming.js";
@@ -78,7 +79,8 @@ export async function startApp(
       stats.keepOnly(ids);
     },
   });
-  const stats = new Stats({ inventory, clock, files: new KernelFiles() });
+  const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
+  const stats = new Stats({ inventory, clock, files: new KernelFiles(), layers });
   const { sandboxImage, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const containers = new Containers({
@@ -131,9 +133,10 @@ export async function startApp(
   };
 
   inventory.start();
+  layers.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => inventory.close(), () => network.close(), () => logs.close()];
+  const closers = [() => layers.close(), () => inventory.close(), () => network.close(), () => logs.close()];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };

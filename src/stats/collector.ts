@@ -3,7 +3,8 @@
  * inventory knows which containers run and with which process.
  *
  * Lists have what runs. The kubelet looks at nothing else in them (it drops terminated containers), and critest
- * asks for started ones. What has ended is known by its id, and has attributes only.
+ * asks for started ones. What has ended is known by its id, and has attributes and
+ * its files only.
  *
  * A pod's usage is that of the cgroup that the kubelet made for it, which its sandbox's is in: with the overhead,
  * and never going down when a container is replaced. Without a cgroup parent the pod has no cgroup, since Docker's
@@ -28,11 +29,13 @@ import { parseNetDev } from "./net-dev.js";
 import { containerPlace, podPlace, type Place } from "./place.js";
 import { sumOf } from "./sum.js";
 import { toNetwork, toProcesses, toUsage, type Measured } from "./to-cri.js";
+import type { WritableLayers } from "./writable-layer.js";
 
 export interface StatsDependencies {
   inventory: Pick<Inventory, "get" | "list">;
   clock: Clock;
   files: KernelFiles;
+  layers: Pick<WritableLayers, "get">;
 }
 
 /** Node reads files in four threads; what waits for one would be older than its timestamp. */
@@ -46,14 +49,16 @@ export class Stats {
   /** @throws CriError notFound */
   async container(id: string): Promise<ContainerStats> {
     const container = await this.deps.inventory.get("container", id);
-    return toStats(container, await this.#measure(container, containerPlace));
+    return this.#toStats(container, await this.#measure(container, containerPlace));
   }
 
   /** Those that run and match. */
   async containers(filter: ContainerStatsFilter__Output | null): Promise<ContainerStats[]> {
     const all = await this.deps.inventory.list("container");
     const matching = all.filter((container) => matchesContainer(container, filter));
-    return (await this.#running(matching)).map(({ container, measured }) => toStats(container, measured));
+    return (await this.#running(matching)).map(({ container, measured }) =>
+      this.#toStats(container, measured),
+    );
   }
 
   /** @throws CriError notFound */
@@ -100,7 +105,7 @@ export class Stats {
         ...usage,
         process: toProcesses(all),
         network: await this.#network(sandbox),
-        containers: running.map(({ container, measured }) => toStats(container, measured)),
+        containers: running.map(({ container, measured }) => this.#toStats(container, measured)),
       },
     };
   }
@@ -119,6 +124,16 @@ export class Stats {
       return measured && { container, measured };
     });
     return found.filter((one) => one !== undefined);
+  }
+
+  #toStats(container: ContainerInspect, measured: Measured | undefined): ContainerStats {
+    const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
+    const layer = this.deps.layers.get(container.Id);
+    return {
+      attributes: { id, metadata, labels, annotations },
+      ...(measured && toUsage(measured)),
+      ...(layer && { writableLayer: layer }),
+    };
   }
 
   /** The cgroup of a container's process, or one above it; undefined when the container does not run (any more). */
@@ -170,11 +185,6 @@ const matchesPod = (
 ): boolean =>
   !filter ||
   (Id.startsWith(filter.id) && matchesLabels(fromLabels(Config.Labels).labels, filter.labelSelector));
-
-function toStats(container: ContainerInspect, measured: Measured | undefined): ContainerStats {
-  const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
-  return { attributes: { id, metadata, labels, annotations }, ...(measured && toUsage(measured)) };
-}
 
 const podAttributesOf = ({ Id, Name, Config }: ContainerInspect) => ({
   id: Id,

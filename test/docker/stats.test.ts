@@ -163,3 +163,24 @@ for (const [title, parent] of [
     await assert.rejects(podStatsOf(pod), { code: code.NOT_FOUND });
   });
 }
+
+test("the files that a container wrote are counted, and known to a server that starts later", async () => {
+  const { container } = await node.start(
+    shell("dd if=/dev/zero of=/file bs=1M count=8 && touch /done; sleep 1000"),
+  );
+  await eventually("it is written", async () => (await node.exec(container, ["ls", "/done"])).exit === 0);
+  const other = await startNode();
+  try {
+    const { writable_layer } = await eventually("it is counted", async () => {
+      const { stats } = await other.runtime("ContainerStats", { container_id: container });
+      return stats.writable_layer !== null && stats;
+    });
+    const { DockerRootDir } = (await docker().info()) as { DockerRootDir: string };
+    const { fs_id, used_bytes, inodes_used } = writable_layer;
+    assert.equal(fs_id.mountpoint, DockerRootDir);
+    assert.ok(Number(used_bytes.value) >= 8 * mebibyte && Number(used_bytes.value) < 9 * mebibyte);
+    assert.ok(Number(inodes_used.value) >= 3);
+  } finally {
+    await other.close();
+  }
+});

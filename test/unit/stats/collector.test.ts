@@ -132,6 +132,16 @@ test("a container whose cgroup goes while it is read is left out, as one that ha
   assert.deepEqual(await node.stats.containers(null), []);
 });
 
+test("the files that a container wrote are told when they have been counted, also after its end", async (t) => {
+  const node = nodeTree(t, [ended, container]);
+  node.process(4242, path);
+  const counted = { timestamp: "5", usedBytes: value("4096"), inodesUsed: value("1") };
+  assert.equal((await node.stats.container(id)).writableLayer, undefined);
+  for (const { Id } of [ended, container]) node.layers.set(Id, counted);
+  assert.deepEqual((await node.stats.containers(null))[0]?.writableLayer, counted);
+  assert.deepEqual((await node.stats.container(ended.Id)).writableLayer, counted);
+});
+
 test("a file that is there and cannot be read is an error with its name", async (t) => {
   const node = nodeTree(t, [container]);
   node.process(4242, path);

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import type { ContainerInspect } from "../../../src/docker/engine.js";
 import { CriError } from "../../../src/errors.js";
+import type { FilesystemUsage } from "../../../src/generated/runtime/v1/FilesystemUsage.js";
 import type { Kind } from "../../../src/kube/labels.js";
 import { kindOf } from "../../../src/kube/labels.js";
 import { Stats } from "../../../src/stats/collector.js";
@@ -43,8 +44,9 @@ export function nodeTree(t: TestContext, found: ContainerInspect[]) {
       return one ? Promise.resolve(one) : Promise.reject(new CriError("notFound", `no ${kind} ${id}`));
     },
   };
+  const layers = new Map<string, FilesystemUsage>();
   const files = new KernelFiles({ cgroups: join(folder, "cgroup"), proc: join(folder, "proc") });
-  const stats = new Stats({ inventory, clock, files });
+  const stats = new Stats({ inventory, clock, files, layers });
   const remove = (name: string): void => rmSync(join(folder, name), { recursive: true });
-  return { stats, files, clock, write, remove, process, processV1, cgroup };
+  return { stats, layers, files, clock, write, remove, process, processV1, cgroup };
 }
