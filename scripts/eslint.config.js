@@ -9,7 +9,7 @@ import tseslint from "typescript-eslint";
  */
 const mayImport = {
   grpc: ["cri"],
-  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "streaming"],
+  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "stats", "streaming"],
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs", "mounts"],
@@ -18,6 +18,7 @@ const mayImport = {
   network: ["docker", "kube"],
   logs: ["docker", "kube"],
   mounts: ["host", "kube"],
+  stats: ["containers", "docker", "inventory", "kube", "linux"],
   linux: ["host"],
   host: ["docker"],
   kube: [],
@@ -34,6 +35,7 @@ const pureFiles = [
   "src/mounts/{mount-table,options}.ts",
   "src/containers/docker-mounts.ts",
   "src/host/runtime-handlers.ts",
+  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,to-cri,usage}.ts",
   "src/config.ts",
 ];
 

@@ -32,6 +32,9 @@ import { PodCidrs } from "./network/cni/pod-cidrs.js";
 import { AttachmentRecords } from "./network/cni/records.js";
 import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
+import { Stats } from "./stats/collector.js";
+import { KernelFiles } from "./stats/kernel-files.js";
+import { WritableLayers } from "./stats/writable-layer.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
 import { Streaming } from "./streaming/streaming.js";
@@ -72,6 +75,7 @@ export async function startApp(
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
     gone: (id, kind) => {
+      stats.forget(id);
       if (kind === "podsandbox") void network.gone(id);
       else void Promise.all([logs.gone(id), extras.gone(id)]);
     },
@@ -80,8 +84,11 @@ export async function startApp(
       void network.keepOnly(ids);
       void extras.keepOnly(ids);
       void accounts.removeLeftovers();
+      stats.keepOnly(ids);
     },
   });
+  const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
+  const stats = new Stats({ inventory, clock, files: new KernelFiles(), layers });
   const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const mounts = new PreparedMounts({
@@ -139,14 +146,16 @@ export async function startApp(
     runtimeHandlers,
     exec,
     streaming,
+    stats,
     clock,
     settings: config,
   };
 
   inventory.start();
+  layers.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => inventory.close(), () => network.close(), () => logs.close()];
+  const closers = [() => layers.close(), () => inventory.close(), () => network.close(), () => logs.close()];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };

@@ -23,6 +23,7 @@ import type { PodNetwork } from "../network/pod-network.js";
 import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } from "../pods/from-docker.js";
 import type { Pods } from "../pods/pods.js";
 import { parseSandboxConfig } from "../pods/spec.js";
+import type { Stats } from "../stats/collector.js";
 import type { Streaming } from "../streaming/streaming.js";
 import type { Service } from "./context.js";
 import { checkKnown, required, seconds } from "./required.js";
@@ -32,11 +33,7 @@ import { toStatus } from "./runtime-status.js";
 export type LaterRuntimeRpc =
   | "StreamPodSandboxes"
   | "StreamContainers"
-  | "ContainerStats"
-  | "ListContainerStats"
   | "StreamContainerStats"
-  | "PodSandboxStats"
-  | "ListPodSandboxStats"
   | "StreamPodSandboxStats"
   | "CheckpointContainer"
   | "CheckpointPod"
@@ -59,6 +56,7 @@ export interface RuntimeDomain {
   runtimeHandlers: RuntimeHandlers;
   exec: ExecSyncDependencies;
   streaming: Streaming;
+  stats: Stats;
   clock: Clock;
   /** Our own settings, as Status shows them when asked for more. */
   settings: object;
@@ -70,7 +68,8 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, extras, images, inventory, network, host, exec, streaming, clock } = domain;
+  const { pods, containers, extras, images, inventory, network, host, exec, streaming, stats, clock } =
+    domain;
 
   const statusOf = async (container: ContainerInspect) =>
     toContainerStatus(container, await images.inspect(container.Image), extras.get(container.Id));
@@ -182,6 +181,18 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       const container = await inventory.get("container", required(containerId, "container_id"));
       return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
     },
+
+    ContainerStats: async ({ containerId }) => ({
+      stats: await stats.container(required(containerId, "container_id")),
+    }),
+
+    ListContainerStats: async ({ filter }) => ({ stats: await stats.containers(filter) }),
+
+    PodSandboxStats: async ({ podSandboxId }) => ({
+      stats: await stats.pod(required(podSandboxId, "pod_sandbox_id")),
+    }),
+
+    ListPodSandboxStats: async ({ filter }) => ({ stats: await stats.pods(filter) }),
 
     UpdateContainerResources: async ({ containerId, linux, windows }) => {
       required(containerId, "container_id");

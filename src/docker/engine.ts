@@ -142,6 +142,8 @@ export interface ContainerInspect {
   };
   HostConfig: HostConfigInspect;
   Mounts: MountInspect[];
+  /** Absent where containerd keeps the images. */
+  GraphDriver?: { Name: string; Data: Record<string, string> | null } | null;
   NetworkSettings: {
     Networks: Record<string, { IPAddress: string; GlobalIPv6Address: string }> | null;
   };

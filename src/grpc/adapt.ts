@@ -51,7 +51,7 @@ export const notImplemented =
 
 /** RPCs that only read, which a kubelet calls every second: their success is not news. */
 const isRead = (method: string): boolean =>
-  /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|Status$/.test(method);
+  /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|(Status|Stats)$/.test(method);
 
 function logCall(
   log: Log,

@@ -75,6 +75,8 @@ const idFields: [Method, string, object?][] = [
   ["PauseContainer", "container_id"],
   ["UnpauseContainer", "container_id"],
   ["ContainerStatus", "container_id"],
+  ["ContainerStats", "container_id"],
+  ["PodSandboxStats", "pod_sandbox_id"],
   ["ExecSync", "container_id", { cmd: ["date"] }],
   ["Exec", "container_id", { cmd: ["date"], stdout: true }],
   ["Attach", "container_id", { stdout: true }],
@@ -446,6 +448,7 @@ for (const version of versions) {
     ...["RunPodSandbox", "StartPodSandbox", "StopPodSandbox", "RemovePodSandbox"],
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
+    ...["ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"],
     ...[
       "ExecSync",
       "ReopenContainerLog",
