@@ -4,16 +4,28 @@ import tseslint from "typescript-eslint";
 
 /**
  * What each folder of src may import, beside itself, src/errors.ts, src/log.ts, src/clock.ts,
- * src/rollback.ts and src/generated. Data comes in at grpc/ and leaves at docker/; nothing points back.
+ * src/remember.ts, src/rollback.ts and src/generated. Data comes in at grpc/ and leaves at docker/; nothing points back.
  * src/app.ts, the composition root, and src/command-line.ts see everything.
  */
 const mayImport = {
   grpc: ["cri"],
-  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "stats", "streaming"],
+  cri: [
+    "containers",
+    "docker",
+    "events",
+    "host",
+    "images",
+    "inventory",
+    "network",
+    "pods",
+    "stats",
+    "streaming",
+  ],
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs", "mounts"],
   images: ["docker", "kube"],
+  events: ["docker", "inventory", "kube"],
   inventory: ["docker", "kube"],
   network: ["docker", "kube"],
   logs: ["docker", "kube"],
@@ -34,6 +46,7 @@ const pureFiles = [
   "src/network/cni/{conf,request,result}.ts",
   "src/mounts/{mount-table,options}.ts",
   "src/containers/docker-mounts.ts",
+  "src/inventory/changes.ts",
   "src/host/runtime-handlers.ts",
   "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,to-cri,usage}.ts",
   "src/config.ts",

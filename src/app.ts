@@ -7,10 +7,12 @@ import { Containers } from "./containers/containers.js";
 import { ExtraResourcesStore } from "./containers/extra-resources.js";
 import { Kernel } from "./containers/kernel.js";
 import { killSession, signalSession } from "./containers/process-session.js";
+import { Reports } from "./cri/reports.js";
 import { imageService } from "./cri/image-service.js";
 import { runtimeService } from "./cri/runtime-service.js";
 import { dockerodeEngine } from "./docker/dockerode-engine.js";
 import type { Engine } from "./docker/engine.js";
+import { ContainerEvents } from "./events/container-events.js";
 import { serve } from "./grpc/server.js";
 import { Host } from "./host/facts.js";
 import { AccountFiles } from "./images/account-files.js";
@@ -71,7 +73,12 @@ export async function startApp(
     log: log.child({ part: "images" }),
   });
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
-    lost: () => host.forget(),
+    lost: () => {
+      host.forget();
+      images.changed();
+    },
+    imagesChanged: () => images.changed(),
+    changed: (container, change) => events.changed(container, change),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
     gone: (id, kind) => {
@@ -135,11 +142,13 @@ export async function startApp(
     idleTimeout,
     creationTimeout,
   });
+  const reports = new Reports({ inventory, images, extras, network, host });
+  const events = new ContainerEvents(reports);
   const domain = {
     pods,
     containers,
-    extras,
-    images,
+    reports,
+    events,
     inventory,
     network,
     host,

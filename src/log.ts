@@ -43,9 +43,25 @@ const line = winston.format.printf(({ timestamp, level, message, ...fields }) =>
 
 /** A logger to standard error, where service managers collect it. */
 export function makeLog(level: LogLevel): Log {
-  return winston.createLogger({
+  const logger = winston.createLogger({
     level,
     format: winston.format.combine(winston.format.timestamp(), line),
     transports: [new winston.transports.Console({ stderrLevels: [...logLevels] })],
   });
+  const enabled = new Set(logLevels.slice(0, logLevels.indexOf(level) + 1));
+  return writingTo(logger, enabled, {});
+}
+
+/** winston would format a line of any level before it drops it, and a line is due for each RPC. */
+function writingTo(logger: winston.Logger, enabled: ReadonlySet<LogLevel>, own: Fields): Log {
+  const write = (level: LogLevel) => (event: string, fields?: Fields) => {
+    if (enabled.has(level)) logger.log(level, event, { ...own, ...fields });
+  };
+  return {
+    error: write("error"),
+    warn: write("warn"),
+    info: write("info"),
+    debug: write("debug"),
+    child: (fields) => writingTo(logger, enabled, { ...own, ...fields }),
+  };
 }

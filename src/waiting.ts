@@ -18,7 +18,7 @@ export const pauseUntil = (ms: number, signal: AbortSignal): Promise<void> =>
 
 /** `Promise.all` over a map with at most `limit` calls under way; results in the order of the items. */
 export async function mapLimited<T, R>(
-  items: T[],
+  items: readonly T[],
   limit: number,
   map: (item: T) => Promise<R>,
 ): Promise<R[]> {

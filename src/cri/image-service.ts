@@ -3,17 +3,20 @@ import type { ImageServiceDefinition } from "../generated/runtime/v1/ImageServic
 import type { ImageInspect } from "../docker/engine.js";
 import type { Images } from "../images/images.js";
 import type { Service } from "./context.js";
+import { inParts } from "./in-parts.js";
 import { requiredImage } from "./required.js";
 
-/** RPCs that are not built yet; they answer UNIMPLEMENTED. */
-export type LaterImageRpc = "StreamImages";
-
-export type ImageService = Service<ImageServiceDefinition, LaterImageRpc>;
+export type ImageService = Service<ImageServiceDefinition, "StreamImages", never>;
 
 export const imageService = (images: Images): ImageService => ({
   ListImages: async ({ filter }, { signal }) => ({
     images: await images.list(filter?.image?.image ?? "", signal),
   }),
+
+  async *StreamImages({ filter }, { signal }) {
+    const found = await images.list(filter?.image?.image ?? "", signal);
+    for (const part of inParts(found)) yield { images: part };
+  },
 
   ImageStatus: async ({ image, verbose }, { signal }) => {
     const found = await images.status(requiredImage(image, "image"), signal);

@@ -1,55 +1,52 @@
 /** RuntimeService, one entry per RPC: parse the request, call the domain, shape the reply. */
-import {
-  matchesFilter as matchesContainer,
-  toContainer,
-  toContainerStatus,
-} from "../containers/from-docker.js";
+import { matchesFilter as matchesContainer } from "../containers/from-docker.js";
 import { execSync, type ExecSyncDependencies } from "../containers/exec-sync.js";
 import type { Containers } from "../containers/containers.js";
 import { parseContainerConfig } from "../containers/spec.js";
 import type { ContainerInspect } from "../docker/engine.js";
-import type { ExtraResourcesStore } from "../containers/extra-resources.js";
 import { checkResources } from "../containers/resources.js";
-import { toNanos } from "../docker/time.js";
 import type { Clock } from "../clock.js";
 import { CriError } from "../errors.js";
 import type { RuntimeServiceDefinition } from "../generated/runtime/v1/RuntimeService.js";
+import type { ContainerEvents } from "../events/container-events.js";
 import type { HostFacts } from "../host/facts.js";
 import type { RuntimeHandlers } from "../host/runtime-handlers.js";
-import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
 import { parsePodCidrs } from "../network/pod-cidr.js";
 import type { PodNetwork } from "../network/pod-network.js";
-import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } from "../pods/from-docker.js";
+import { matchesFilter as matchesSandbox } from "../pods/from-docker.js";
 import type { Pods } from "../pods/pods.js";
 import { parseSandboxConfig } from "../pods/spec.js";
 import type { Stats } from "../stats/collector.js";
 import type { Streaming } from "../streaming/streaming.js";
 import type { Service } from "./context.js";
+import { inParts } from "./in-parts.js";
+import type { Reports } from "./reports.js";
 import { checkKnown, required, seconds } from "./required.js";
 import { toStatus } from "./runtime-status.js";
 
 /** RPCs that are not built yet; they answer UNIMPLEMENTED. */
 export type LaterRuntimeRpc =
-  | "StreamPodSandboxes"
-  | "StreamContainers"
-  | "StreamContainerStats"
-  | "StreamPodSandboxStats"
   | "CheckpointContainer"
   | "CheckpointPod"
   | "RestorePod"
-  | "GetContainerEvents"
   | "ListMetricDescriptors"
   | "ListPodSandboxMetrics"
   | "StreamPodSandboxMetrics";
 
-export type RuntimeService = Service<RuntimeServiceDefinition, LaterRuntimeRpc>;
+type StreamingRpc =
+  | "StreamPodSandboxes"
+  | "StreamContainers"
+  | "StreamContainerStats"
+  | "StreamPodSandboxStats"
+  | "StreamPodSandboxMetrics"
+  | "GetContainerEvents";
+
+export type RuntimeService = Service<RuntimeServiceDefinition, StreamingRpc, LaterRuntimeRpc>;
 
 export interface RuntimeDomain {
   pods: Pods;
   containers: Containers;
-  extras: Pick<ExtraResourcesStore, "get">;
-  images: Images;
   inventory: Inventory;
   network: PodNetwork;
   host: { facts(): Promise<HostFacts> };
@@ -57,6 +54,8 @@ export interface RuntimeDomain {
   exec: ExecSyncDependencies;
   streaming: Streaming;
   stats: Stats;
+  reports: Reports;
+  events: ContainerEvents;
   clock: Clock;
   /** Our own settings, as Status shows them when asked for more. */
   settings: object;
@@ -68,11 +67,8 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, extras, images, inventory, network, host, exec, streaming, stats, clock } =
+  const { pods, containers, inventory, network, host, exec, streaming, stats, reports, events, clock } =
     domain;
-
-  const statusOf = async (container: ContainerInspect) =>
-    toContainerStatus(container, await images.inspect(container.Image), extras.get(container.Id));
 
   /** For `crictl inspectp`: whether the plugins still find what they made. */
   const networkInfo = async (sandbox: ContainerInspect): Promise<Record<string, string>> =>
@@ -119,13 +115,10 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     PodSandboxStatus: async ({ podSandboxId, verbose }) => {
       const sandbox = await inventory.get("podsandbox", required(podSandboxId, "pod_sandbox_id"));
-      const [members, { defaultRuntime }] = await Promise.all([
-        inventory.containersOf(sandbox.Id),
-        host.facts(),
-      ]);
+      const { podSandboxStatus, containersStatuses } = await reports.pod(sandbox);
       return {
-        status: toPodSandboxStatus(sandbox, network.addresses(sandbox), defaultRuntime),
-        containersStatuses: await Promise.all(members.map(statusOf)),
+        status: podSandboxStatus,
+        containersStatuses,
         timestamp: clock.now().toString(),
         info: verbose ? { ...verboseInfo(sandbox), ...(await networkInfo(sandbox)) } : {},
       };
@@ -133,9 +126,13 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     ListPodSandbox: async ({ filter }) => {
       checkKnown(filter?.state?.state, "filter.state.state");
-      const [sandboxes, { defaultRuntime }] = await Promise.all([inventory.list("podsandbox"), host.facts()]);
-      const items = newestFirst(sandboxes).map((sandbox) => toPodSandbox(sandbox, defaultRuntime));
-      return { items: items.filter((item) => matchesSandbox(item, filter)) };
+      return { items: (await reports.sandboxes()).filter((item) => matchesSandbox(item, filter)) };
+    },
+
+    async *StreamPodSandboxes({ filter }) {
+      checkKnown(filter?.state?.state, "filter.state.state");
+      const items = (await reports.sandboxes()).filter((item) => matchesSandbox(item, filter));
+      for (const podSandboxes of inParts(items)) yield { podSandboxes };
     },
 
     CreateContainer: async ({ podSandboxId, config, sandboxConfig }, { signal }) => ({
@@ -173,13 +170,21 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     ListContainers: async ({ filter }) => {
       checkKnown(filter?.state?.state, "filter.state.state");
-      const items = newestFirst(await inventory.list("container")).map(toContainer);
-      return { containers: items.filter((item) => matchesContainer(item, filter)) };
+      return { containers: (await reports.containers()).filter((item) => matchesContainer(item, filter)) };
+    },
+
+    async *StreamContainers({ filter }) {
+      checkKnown(filter?.state?.state, "filter.state.state");
+      const items = (await reports.containers()).filter((item) => matchesContainer(item, filter));
+      for (const containers of inParts(items)) yield { containers };
     },
 
     ContainerStatus: async ({ containerId, verbose }) => {
       const container = await inventory.get("container", required(containerId, "container_id"));
-      return { status: await statusOf(container), info: verbose ? verboseInfo(container) : {} };
+      return {
+        status: await reports.containerStatus(container),
+        info: verbose ? verboseInfo(container) : {},
+      };
     },
 
     ContainerStats: async ({ containerId }) => ({
@@ -188,11 +193,25 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     ListContainerStats: async ({ filter }) => ({ stats: await stats.containers(filter) }),
 
+    async *StreamContainerStats({ filter }) {
+      for (const containerStats of inParts(await stats.containers(filter))) yield { containerStats };
+    },
+
     PodSandboxStats: async ({ podSandboxId }) => ({
       stats: await stats.pod(required(podSandboxId, "pod_sandbox_id")),
     }),
 
     ListPodSandboxStats: async ({ filter }) => ({ stats: await stats.pods(filter) }),
+
+    async *StreamPodSandboxStats({ filter }) {
+      for (const podSandboxStats of inParts(await stats.pods(filter))) yield { podSandboxStats };
+    },
+
+    async *GetContainerEvents(_, { signal }) {
+      // An answer that never comes would look like a pod on which nothing happens.
+      await inventory.ready();
+      yield* events.subscribe(signal);
+    },
 
     UpdateContainerResources: async ({ containerId, linux, windows }) => {
       required(containerId, "container_id");
@@ -248,9 +267,3 @@ const verboseInfo = (container: ContainerInspect): Record<string, string> => ({
     networks: container.NetworkSettings.Networks,
   }),
 });
-
-const newestFirst = (found: ContainerInspect[]): ContainerInspect[] =>
-  found
-    .map((inspect) => ({ inspect, created: toNanos(inspect.Created) }))
-    .sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0))
-    .map(({ inspect }) => inspect);

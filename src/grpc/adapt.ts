@@ -1,4 +1,5 @@
 /** Where grpc-js's callbacks and events end: inward there are promises and AbortSignals. */
+import { once } from "node:events";
 import { status, type handleServerStreamingCall, type handleUnaryCall } from "@grpc/grpc-js";
 import type { CallContext } from "../cri/context.js";
 import { CriError, isKind } from "../errors.js";
@@ -7,6 +8,7 @@ import type { ApiVersion } from "./proto.js";
 import { toStatus } from "./status.js";
 
 export type Operation = (request: never, context: CallContext) => Promise<object>;
+export type StreamOperation = (request: never, context: CallContext) => AsyncIterable<object>;
 type Message = Record<string, unknown>;
 
 /** Wraps one unary RPC: cancellation in, status out, one log line per call. */
@@ -19,7 +21,7 @@ export function unary(
   return (call, callback) => {
     const started = performance.now();
     const abort = new AbortController();
-    const cancel = () => abort.abort();
+    const cancel = () => abort.abort(new CriError("cancelled", "the client cancelled the request"));
     call.once("cancelled", cancel);
     const finish = (error: unknown, reply?: object): void => {
       // grpc-js says "cancelled" after a normal end as well.
@@ -38,6 +40,44 @@ export function unary(
   };
 }
 
+/**
+ * Wraps one server-streaming RPC in the same way. The next message is asked for when the client has room for it, so a
+ * client that does not read costs one message.
+ * @param open the calls under way, for whoever must end them: a stream may go on for ever
+ */
+export function serverStream(
+  method: string,
+  apiVersion: ApiVersion,
+  operation: StreamOperation,
+  log: Log,
+  open: Set<AbortController>,
+): handleServerStreamingCall<never, object> {
+  return (call) => {
+    const started = performance.now();
+    const abort = new AbortController();
+    const { signal } = abort;
+    open.add(abort);
+    call.once("cancelled", () => abort.abort(new CriError("cancelled", "the client cancelled the request")));
+    const run = async (): Promise<void> => {
+      for await (const message of operation(call.request, { signal, apiVersion })) {
+        signal.throwIfAborted();
+        if (!call.write(message)) await once(call, "drain", { signal });
+      }
+      signal.throwIfAborted();
+    };
+    run()
+      .catch((error: unknown) => (signal.aborted ? (signal.reason as unknown) : error))
+      .then((error) => {
+        open.delete(abort);
+        logCall(log, method, started, call.request, error);
+        if (error === undefined) call.end();
+        // grpc-js sends what an "error" event says as the call's status.
+        else call.emit("error", toStatus(error));
+      })
+      .catch((error: unknown) => log.error("a stream could not be ended", { method, error }));
+  };
+}
+
 /** An RPC that is not built yet says so, whatever its kind. */
 export const notImplemented =
   (method: string, log: Log): handleUnaryCall<never, never> & handleServerStreamingCall<never, never> =>
@@ -51,7 +91,7 @@ export const notImplemented =
 
 /** RPCs that only read, which a kubelet calls every second: their success is not news. */
 const isRead = (method: string): boolean =>
-  /^(List|Version|Status|RuntimeConfig|ImageFsInfo)|(Status|Stats)$/.test(method);
+  /^(List|Stream|Version|Status|RuntimeConfig|ImageFsInfo|GetContainerEvents)|(Status|Stats)$/.test(method);
 
 function logCall(
   log: Log,

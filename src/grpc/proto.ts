@@ -1,6 +1,7 @@
 /** The interface files as grpc-js wants them; the one place that knows the loader's options. */
 import { fileURLToPath } from "node:url";
 import { loadSync, type Options, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";
+import { joining } from "./encode.js";
 
 /** Kept equal to scripts/generate-types, which makes the types of what these options produce. */
 const options: Options = {
@@ -40,7 +41,7 @@ export function serviceDefinition(
     Object.entries(own).map(([method, { path }]) => {
       const definition = newest[method];
       if (!definition) throw new Error(`${version} has an RPC that v1 has not: ${method}`);
-      return [method, { ...definition, path }];
+      return [method, { ...definition, path, responseSerialize: joining(definition.responseSerialize) }];
     }),
   );
 }

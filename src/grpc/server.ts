@@ -1,11 +1,13 @@
 import type { Server as NetServer } from "node:net";
 import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { ServiceDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ImageService } from "../cri/image-service.js";
 import type { RuntimeService } from "../cri/runtime-service.js";
+import { CriError } from "../errors.js";
 import type { Log } from "../log.js";
-import { notImplemented, unary, type Operation } from "./adapt.js";
+import { notImplemented, serverStream, unary, type Operation, type StreamOperation } from "./adapt.js";
 import { admitConnection } from "./authority/admit.js";
 import {
   apiVersions,
@@ -14,7 +16,6 @@ import {
   serviceDefinition,
   serviceNames,
   type ApiVersion,
-  type ServiceName,
 } from "./proto.js";
 import { listenUnix } from "./socket.js";
 
@@ -26,7 +27,7 @@ const maxMessageBytes = 16 * 1024 * 1024;
 const drainMs = 10_000;
 
 export interface RunningServer {
-  /** Takes no new calls, lets those under way end (10 s at most), and removes the socket. */
+  /** Takes no new calls, ends streams, lets other calls under way end (10 s at most), and removes the socket. */
   close(): Promise<void>;
 }
 
@@ -38,10 +39,12 @@ export async function serve(path: string, services: Services, log: Log): Promise
   });
   const proto = loadProto();
   const health = new HealthImplementation({ "": "SERVING" });
+  const streams = new Set<AbortController>();
   for (const version of apiVersions) {
     for (const name of serviceNames) {
       const definition = serviceDefinition(proto, version, name);
-      server.addService(definition, implementation(Object.keys(definition), services, name, version, log));
+      const table = services[name] as unknown as Record<string, Operation & StreamOperation>;
+      server.addService(definition, implementation(definition, table, version, log, streams));
       health.setStatus(`runtime.${version}.${name}`, "SERVING");
     }
   }
@@ -59,6 +62,7 @@ export async function serve(path: string, services: Services, log: Log): Promise
     close: async () => {
       const closed = closeListener(listener);
       for (const cancel of admitting) cancel();
+      for (const stream of streams) stream.abort(new CriError("unavailable", "the server is stopping"));
       injector.drain(drainMs);
       await shutdown(server);
       injector.destroy();
@@ -68,17 +72,22 @@ export async function serve(path: string, services: Services, log: Log): Promise
 }
 
 function implementation(
-  methods: string[],
-  services: Services,
-  name: ServiceName,
+  definition: ServiceDefinition,
+  table: Partial<Record<string, Operation & StreamOperation>>,
   version: ApiVersion,
   log: Log,
+  streams: Set<AbortController>,
 ): UntypedServiceImplementation {
-  const table = services[name] as Record<string, Operation | undefined>;
   return Object.fromEntries(
-    methods.map((method) => {
+    Object.entries(definition).map(([method, { responseStream }]) => {
       const operation = table[method];
-      return [method, operation ? unary(method, version, operation, log) : notImplemented(method, log)];
+      if (!operation) return [method, notImplemented(method, log)];
+      return [
+        method,
+        responseStream
+          ? serverStream(method, version, operation, log, streams)
+          : unary(method, version, operation, log),
+      ];
     }),
   ) as UntypedServiceImplementation;
 }

@@ -40,6 +40,8 @@ export interface ImageFacts {
 export class Images {
   /** The User of an image, by id: an image's content never changes. */
   readonly #users = new Map<string, string>();
+  /** Looks at images by id, until Docker tells that something has changed. */
+  #known = new Map<string, Promise<ImageInspect | undefined>>();
 
   constructor(private readonly deps: ImagesDependencies) {}
 
@@ -80,6 +82,25 @@ export class Images {
       if (isKind(error, "notFound") || isKind(error, "invalid")) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * An image by its id as it was when images changed last; undefined when it is not there. Unlike `inspect` this is
+   * for whoever asks often, and may be told old names for the moment that Docker's event takes.
+   */
+  known(id: string): Promise<ImageInspect | undefined> {
+    const known = this.#known;
+    const before = known.get(id);
+    if (before) return before;
+    const looking = this.inspect(id);
+    known.set(id, looking);
+    looking.catch(() => known.delete(id));
+    return looking;
+  }
+
+  /** To be called when an image has come, gone or got other names, and when Docker was away. */
+  changed(): void {
+    this.#known = new Map();
   }
 
   /** @returns the image's id */

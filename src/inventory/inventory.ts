@@ -2,28 +2,22 @@
  * What is in Docker, as far as it is ours: the view that lists and statuses are answered from.
  *
  * Filled by one list when the event stream opens and kept true by the events. The rules that keep it honest:
- * - an event for a container makes its cached inspect stale at once; the next read inspects it again;
+ * - an event for a container makes its cached inspect stale at once. It is inspected again in the background, and a
+ *   read that comes first waits for that;
  * - our own writes call `touch`, so that a caller's next read sees them, whenever their event arrives;
  * - a lost event stream makes everything stale: no answer until a new stream is open and the list is made anew;
- * - while Docker cannot be reached, reads fail with `unavailable` instead of telling old news.
+ * - while Docker cannot be reached, reads fail with `unavailable` instead of telling old news;
+ * - no rule depends on the time of day, which somebody may set.
  */
 import type { ContainerInspect, Engine, EngineEvent } from "../docker/engine.js";
-import { CriError, isKind } from "../errors.js";
-import { kindOf, sandboxIdLabel, typeLabel, type Kind } from "../kube/labels.js";
+import { CriError, messageOf } from "../errors.js";
+import { kindOf, typeLabel, type Kind } from "../kube/labels.js";
 import type { Log } from "../log.js";
 import { deferred, mapLimited, pauseUntil } from "../waiting.js";
+import { changesBetween, endOf, type Change } from "./changes.js";
+import { Entries, words } from "./entries.js";
 
 type InventoryEngine = Pick<Engine, "events" | "listContainers" | "inspectContainer">;
-
-interface Entry {
-  kind: Kind;
-  /** Counts the reasons to look again. An inspect answers for the count at which it was begun. */
-  changes: number;
-  /** The count that `inspect` answers for; -1 before the first. */
-  seen: number;
-  inspect: ContainerInspect | undefined;
-  inFlight: { changes: number; done: Promise<void> } | undefined;
-}
 
 export interface InventoryHooks {
   /** The event stream was lost: Docker may come back as another version. */
@@ -32,14 +26,22 @@ export interface InventoryHooks {
   ended(sandboxId: string): void;
   /** A container as it has just been inspected; no read sees it before this has resolved. */
   seen(container: ContainerInspect): Promise<void>;
+  /**
+   * Something has happened to a container or a sandbox, also while the event stream was lost. Not told of what there was
+   * at the start.
+   * @param container as it is now, or was last
+   */
+  changed(container: ContainerInspect, change: Change): void;
   /** A sandbox or container is no more, whoever removed it; also told of those whose removal was ours. */
   gone(id: string, kind: Kind): void;
   /** All that there is, by id, when the view has become complete. */
   complete(ids: ReadonlySet<string>): void;
+  /** Images have come, gone, or got other names. */
+  imagesChanged(): void;
 }
 
 /** Container events after which an inspect may read differently. */
-const relevant = [
+const containerEvents = [
   "create",
   "start",
   "die",
@@ -51,26 +53,48 @@ const relevant = [
   "update",
   "destroy",
 ];
+const imageEvents = ["tag", "untag", "delete", "pull", "load", "import"];
 /** Docker answers a subscription before it registers it, so the events of the last seconds are replayed. */
 const overlapSeconds = 5;
 const openLimitMs = 10_000;
 const retryMs = 500;
-const concurrentInspects = 16;
+/** In the background; less than there may be for a read, which is waited for. */
+const concurrentInspects = 8;
+/** Between two rounds of inspects in the background, so that a flood of events costs no more than this. */
+const restMs = 50;
 
 export class Inventory {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: Entries;
   readonly #closing = new AbortController();
   #connected = false;
   /** The attempt to become complete that is under way; reads wait for it. */
   #attempt = deferred();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  #refreshing = false;
+  /** The first list has been made. */
+  #begun = false;
+  /** Those of the first list, of which nothing is told but what happens later. */
+  readonly #first = new Set<string>();
 
   constructor(
     private readonly engine: InventoryEngine,
     private readonly log: Log,
     private readonly hooks: Partial<InventoryHooks> = {},
-  ) {}
+  ) {
+    this.#entries = new Entries((id) => engine.inspectContainer(id), {
+      ...(hooks.seen && { seen: hooks.seen }),
+      looked: (after, before) => {
+        if (this.#first.delete(after.Id) && !before) return;
+        for (const change of changesBetween(before, after)) hooks.changed?.(after, change);
+      },
+      dropped: (id, last) => {
+        this.#first.delete(id);
+        if (!last) return;
+        for (const change of endOf(last, BigInt(Date.now()) * 1_000_000n)) hooks.changed?.(last, change);
+      },
+    });
+  }
 
   /** Begins to follow Docker; returns at once, reads wait for the first complete view. */
   start(): void {
@@ -91,17 +115,16 @@ export class Inventory {
     await this.#attempt.promise;
   }
 
-  /** Every container of that kind. */
-  async list(kind: Kind): Promise<ContainerInspect[]> {
-    await this.ready();
-    const ids = [...this.#entries].filter(([, entry]) => entry.kind === kind).map(([id]) => id);
-    const found = await mapLimited(ids, concurrentInspects, (id) => this.#fresh(id));
-    return found.filter((inspect) => inspect !== undefined);
+  /** Every container of that kind, the newest first; the same value until something changes. */
+  async list(kind: Kind): Promise<readonly ContainerInspect[]> {
+    if (!this.#connected) await this.ready();
+    return (await this.#entries.view(kind)).all;
   }
 
-  /** The containers of a sandbox, by the sandbox's full id. */
-  async containersOf(sandboxId: string): Promise<ContainerInspect[]> {
-    return (await this.list("container")).filter(({ Config }) => Config.Labels[sandboxIdLabel] === sandboxId);
+  /** The containers of a sandbox, by the sandbox's full id, the newest first. */
+  async containersOf(sandboxId: string): Promise<readonly ContainerInspect[]> {
+    await this.ready();
+    return (await this.#entries.view("container")).bySandbox.get(sandboxId) ?? [];
   }
 
   /**
@@ -117,69 +140,40 @@ export class Inventory {
   /** As `get`, but undefined where nothing is found. */
   async find(kind: Kind, id: string): Promise<ContainerInspect | undefined> {
     await this.ready();
-    const full = this.#resolve(kind, id);
-    return full === undefined ? undefined : await this.#fresh(full);
+    const full = this.#entries.resolve(kind, id);
+    return full === undefined ? undefined : await this.#entries.fresh(full);
   }
 
   /** To be called after every write of ours: what is known of this container is old. */
   touch(id: string, kind: Kind): void {
-    const entry = this.#entries.get(id);
-    if (entry) entry.changes++;
-    else this.#entries.set(id, { kind, changes: 0, seen: -1, inspect: undefined, inFlight: undefined });
+    this.#entries.touch(id, kind);
   }
 
   /** To be called after a removal of ours. */
   forget(id: string): void {
-    this.#entries.delete(id);
+    this.#entries.drop(id);
   }
 
-  #resolve(kind: Kind, id: string): string | undefined {
-    if (this.#entries.get(id)?.kind === kind) return id;
-    const matches = [...this.#entries].filter(([full, entry]) => entry.kind === kind && full.startsWith(id));
-    if (matches.length > 1) {
-      throw new CriError(
-        "invalid",
-        `id ${JSON.stringify(id)} is ambiguous: ${matches.length} ${words[kind]}s begin so`,
-      );
+  /** Looks again at all that is stale, in rounds, until nothing is. Whoever reads first looks by himself. */
+  async #refresh(): Promise<void> {
+    if (this.#refreshing) return;
+    this.#refreshing = true;
+    const { signal } = this.#closing;
+    const failed = new Set<string>();
+    for (;;) {
+      const ids = this.#entries.staleIds.filter((id) => !failed.has(id));
+      if (ids.length === 0) break;
+      await mapLimited(ids, concurrentInspects, async (id) => {
+        if (!this.#connected || signal.aborted) return;
+        await this.#entries.fresh(id).catch((error: unknown) => {
+          failed.add(id);
+          this.log.debug("a container could not be inspected", { id, error });
+        });
+      });
+      await pauseUntil(restMs, signal);
+      if (!this.#connected || signal.aborted) break;
     }
-    return matches[0]?.[0];
-  }
-
-  /** For `seen`: whoever listens is not to wait for somebody who asks. */
-  #lookSoon(id: string): void {
-    if (!this.hooks.seen) return;
-    this.#fresh(id).catch((error: unknown) =>
-      this.log.debug("a container could not be inspected", { id, error }),
-    );
-  }
-
-  /** An inspect that is at least as new as this call. */
-  async #fresh(id: string): Promise<ContainerInspect | undefined> {
-    const entry = this.#entries.get(id);
-    if (!entry) return undefined;
-    const wanted = entry.changes;
-    while (entry.seen < wanted && this.#entries.get(id) === entry) {
-      if (!entry.inFlight || entry.inFlight.changes < wanted) {
-        entry.inFlight = { changes: entry.changes, done: this.#look(id, entry, entry.changes) };
-      }
-      await entry.inFlight.done;
-    }
-    return this.#entries.get(id) === entry ? entry.inspect : undefined;
-  }
-
-  async #look(id: string, entry: Entry, changes: number): Promise<void> {
-    try {
-      const inspect = await this.engine.inspectContainer(id);
-      // One that was destroyed meanwhile is not to be shown after its end was told.
-      if (this.#entries.get(id) !== entry) return;
-      if (entry.kind === "container") await this.hooks.seen?.(inspect);
-      if (changes > entry.seen) Object.assign(entry, { inspect, seen: changes });
-    } catch (error) {
-      if (!isKind(error, "notFound")) throw error;
-      if (this.#entries.get(id) === entry) this.#entries.delete(id);
-    } finally {
-      if (entry.inFlight?.changes === changes) entry.inFlight = undefined;
-    }
+    this.#refreshing = false;
   }
 
   async #follow(): Promise<void> {
@@ -190,9 +184,7 @@ export class Inventory {
         if (this.#closing.signal.aborted) return;
         const lost = this.#connected;
         this.#connected = false;
-        const cause = new CriError("unavailable", error instanceof Error ? error.message : String(error), {
-          cause: error,
-        });
+        const cause = new CriError("unavailable", messageOf(error), { cause: error });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
         this.hooks.lost?.();
@@ -216,7 +208,7 @@ export class Inventory {
     try {
       const since = Math.floor(Date.now() / 1000) - overlapSeconds;
       events = await this.engine.events(
-        { type: ["container"], event: relevant, label: [typeLabel] },
+        { type: ["container", "image"], event: [...containerEvents, ...imageEvents] },
         since,
         signal,
       );
@@ -226,28 +218,35 @@ export class Inventory {
     }
     this.#connected = true;
     this.#attempt.resolve();
-    this.log.info("inventory is complete", { entries: this.#entries.size });
-    this.hooks.complete?.(new Set(this.#entries.keys()));
-    for (const [id, { kind }] of this.#entries) if (kind === "container") this.#lookSoon(id);
+    const { ids } = this.#entries;
+    this.log.info("inventory is complete", { entries: ids.size });
+    this.hooks.complete?.(ids);
+    void this.#refresh();
     for await (const event of events) this.#apply(event);
     throw new CriError("unavailable", "the Docker Engine ended the event stream");
   }
 
   /** Everything that Docker lists is stale, everything else gone: but what was made while it listed. */
   async #relist(): Promise<void> {
-    const before = new Map([...this.#entries].map(([id, { changes }]) => [id, changes]));
+    const before = this.#entries.counts();
     const listed = new Map<string, Kind>();
     for (const { Id, Labels } of await this.engine.listContainers({ label: [typeLabel] })) {
       const kind = kindOf(Labels);
       if (kind) listed.set(Id, kind);
     }
-    for (const [id, { changes }] of this.#entries) {
-      if (!listed.has(id) && before.get(id) === changes) this.#entries.delete(id);
+    for (const [id, changes] of this.#entries.counts()) {
+      if (!listed.has(id) && before.get(id) === changes) this.#entries.drop(id);
     }
+    if (!this.#begun) for (const id of listed.keys()) this.#first.add(id);
+    this.#begun = true;
     for (const [id, kind] of listed) this.touch(id, kind);
   }
 
-  #apply({ Action, Actor }: EngineEvent): void {
+  #apply({ Type, Action, Actor }: EngineEvent): void {
+    if (Type === "image") {
+      this.hooks.imagesChanged?.();
+      return;
+    }
     const kind = kindOf(Actor.Attributes);
     if (!kind) return;
     if (kind === "podsandbox" && (Action === "die" || Action === "destroy")) this.hooks.ended?.(Actor.ID);
@@ -257,8 +256,6 @@ export class Inventory {
       return;
     }
     this.touch(Actor.ID, kind);
-    if (kind === "container" && (Action === "start" || Action === "die")) this.#lookSoon(Actor.ID);
+    void this.#refresh();
   }
 }
-
-const words: Record<Kind, string> = { podsandbox: "pod sandbox", container: "container" };

@@ -162,7 +162,7 @@ export class Stats {
 type Members = (sandboxId: string) => ContainerInspect[];
 
 /** One pass over all containers, however many pods are asked for. */
-function membersOf(containers: ContainerInspect[]): Members {
+function membersOf(containers: readonly ContainerInspect[]): Members {
   const bySandbox = new Map<string, ContainerInspect[]>();
   for (const container of containers) {
     const id = container.Config.Labels[sandboxIdLabel] ?? "";

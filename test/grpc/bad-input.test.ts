@@ -449,6 +449,8 @@ for (const version of versions) {
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
     ...["ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"],
+    ...["StreamPodSandboxes", "StreamContainers", "StreamContainerStats", "StreamPodSandboxStats"],
+    ...["GetContainerEvents", "StreamImages"],
     ...[
       "ExecSync",
       "ReopenContainerLog",

@@ -111,6 +111,7 @@ export class FakeEngine implements Engine {
     this.execs.sizes.length = 0;
     this.attached.length = 0;
     this.calls.length = 0;
+    this.#events.forgetHistory();
   }
 
   info = () => this.#do("info", [], () => this.facts);

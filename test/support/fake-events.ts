@@ -5,15 +5,22 @@ import type { EngineEvent, Filters } from "../../src/docker/engine.js";
 export class FakeEvents {
   readonly #all: EngineEvent[] = [];
   readonly #listeners = new Set<() => void>();
+  /** Where the history begins that a new listener is told. */
+  #first = 0;
 
   publish(Type: string, Action: string, ID: string, Attributes: Record<string, string>): void {
     this.#all.push({ Type, Action, Actor: { ID, Attributes }, timeNano: Date.now() * 1e6 });
     for (const wake of this.#listeners) wake();
   }
 
+  /** New listeners hear nothing of what has been: an engine has no history of ids that a test uses again. */
+  forgetHistory(): void {
+    this.#first = this.#all.length;
+  }
+
   /** Replays what happened from `since` (seconds) on, then goes on until the signal fires. */
   async *follow(filters: Filters, since: number, signal: AbortSignal): AsyncGenerator<EngineEvent> {
-    for (let next = 0; ; next++) {
+    for (let next = this.#first; ; next++) {
       while (next >= this.#all.length) await this.#more(signal);
       const event = this.#all[next];
       if (event && event.timeNano >= since * 1e9 && matches(event, filters)) yield event;

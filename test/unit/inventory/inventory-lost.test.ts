@@ -18,7 +18,7 @@ function follow(t: TestContext, ...containers: ContainerInspect[]) {
   t.after(() => inventory.close());
   return { engine, inventory, log, lost };
 }
-const idsOf = (found: { Id: string }[]): string[] => found.map(({ Id }) => Id).sort();
+const idsOf = (found: readonly { Id: string }[]): string[] => found.map(({ Id }) => Id).sort();
 
 test("while Docker cannot be reached, reads say so instead of telling old news", async (t) => {
   const { engine, inventory } = follow(t, app);

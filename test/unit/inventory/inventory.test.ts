@@ -20,7 +20,13 @@ function follow(t: TestContext, ...containers: Parameters<typeof sandboxInspect>
   inventory.start();
   return { engine, inventory, log, gone };
 }
-const idsOf = (found: { Id: string }[]): string[] => found.map(({ Id }) => Id).sort();
+/** The same, when all has been looked at for the first time. */
+async function followed(t: TestContext, ...containers: Parameters<typeof follow>[1][]) {
+  const followed = follow(t, ...containers);
+  await Promise.all([followed.inventory.list("container"), followed.inventory.list("podsandbox")]);
+  return followed;
+}
+const idsOf = (found: readonly { Id: string }[]): string[] => found.map(({ Id }) => Id).sort();
 
 test("pods and containers are told apart, and others' containers are not listed", async (t) => {
   const foreign = { ...containerInspect({ Id: fullId("f0") }) };
@@ -74,8 +80,9 @@ test("readers at the same time share one look", async (t) => {
 
 test("a long list is looked at in parts", async (t) => {
   const many = Array.from({ length: 40 }, (_, index) => containerInspect({ Id: fullId(`e${100 + index}`) }));
-  const { engine, inventory } = follow(t, ...many);
-  await inventory.ready();
+  const { engine, inventory } = await followed(t, ...many);
+  for (const { Id } of many) inventory.touch(Id, "container");
+  engine.calls.length = 0;
   const gate = deferred();
   engine.hold = gate.promise;
   const read = inventory.list("container");
@@ -168,20 +175,22 @@ test("a container that is destroyed while it is looked at is not shown as one th
   const slow = deferred();
   engine.hold = slow.promise;
   await engine.tell("die", app.Id);
+  const read = inventory.find("container", app.Id);
   await engine.tell("destroy", app.Id);
   slow.resolve();
+  assert.equal(await read, undefined);
   await turns();
   assert.equal(engine.looks(app.Id), 2);
   assert.deepEqual(told, ["seen", "gone"]);
 });
 
 test("a container that Docker does not know any more is gone, though nobody told", async (t) => {
-  const { engine, inventory } = follow(t, app, sidecar);
-  await inventory.ready();
+  const { engine, inventory } = await followed(t, app, sidecar);
   engine.containers.delete(app.Id);
+  inventory.touch(app.Id, "container");
   assert.deepEqual(idsOf(await inventory.list("container")), [sidecar.Id]);
   assert.equal(await inventory.find("container", app.Id), undefined);
-  assert.equal(engine.looks(app.Id), 1);
+  assert.equal(engine.looks(app.Id), 2);
 });
 
 test("an event that comes while a look is under way causes another one for whoever reads after it", async (t) => {
@@ -203,8 +212,8 @@ test("an event that comes while a look is under way causes another one for whoev
 });
 
 test("a container that is destroyed while it is looked at is not found", async (t) => {
-  const { engine, inventory } = follow(t, app);
-  await inventory.ready();
+  const { engine, inventory } = await followed(t, app);
+  inventory.touch(app.Id, "container");
   const slow = deferred();
   engine.hold = slow.promise;
   const read = inventory.find("container", app.Id);
@@ -215,9 +224,9 @@ test("a container that is destroyed while it is looked at is not found", async (
 });
 
 test("a look that fails is reported, and the next read looks again", async (t) => {
-  const { engine, inventory } = follow(t, app);
-  await inventory.ready();
+  const { engine, inventory } = await followed(t, app);
   engine.down = true;
+  inventory.touch(app.Id, "container");
   await assert.rejects(inventory.get("container", app.Id), { kind: "unavailable" });
   engine.down = false;
   assert.equal((await inventory.get("container", app.Id)).Id, app.Id);
