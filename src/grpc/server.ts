@@ -36,6 +36,8 @@ export async function serve(path: string, services: Services, log: Log): Promise
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
+    // Its books are kept for every call, and nobody reads them here.
+    "grpc.enable_channelz": 0,
   });
   const proto = loadProto();
   const health = new HealthImplementation({ "": "SERVING" });
