@@ -84,7 +84,14 @@ export interface Call<M extends Method> {
 export interface Rpc {
   <M extends Method>(method: M, request?: object): Promise<Reply<M>>;
   start<M extends Method>(method: M, request?: object): Call<M>;
+  /** A call that the server answers with many messages; cancelled when the client stops reading. */
+  stream<M extends Method>(method: M, request?: object): Streamed<Reply<M>>;
 }
+
+export type Streamed<Message> = AsyncIterable<Message> & {
+  cancel(): void;
+  on(event: "error", listener: (error: ServiceError) => void): unknown;
+};
 
 export interface TestServer {
   app: App;
@@ -176,6 +183,8 @@ function connect(version: Version, address: string) {
   const codec = tableCodec(version);
   const rpc = (<M extends Method>(method: M, request: object = {}) =>
     unary.call(serviceOf(version, method), method, request) as Promise<Reply<M>>) as Rpc;
+  rpc.stream = <M extends Method>(method: M, request: object = {}) =>
+    unary.stream(serviceOf(version, method), method, request) as unknown as Streamed<Reply<M>>;
   rpc.start = <M extends Method>(method: M, request: object = {}): Call<M> => {
     let cancel = (): void => undefined;
     const reply = new Promise<Reply<M>>((resolve, reject) => {

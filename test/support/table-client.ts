@@ -3,7 +3,7 @@
  * Names are those of the tables (pod_sandbox_id), 64-bit numbers are text, enums are names, bytes are Buffers.
  */
 import { readFileSync } from "node:fs";
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client, credentials, type ClientReadableStream } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 
 export type Version = "v1" | "v1alpha2";
@@ -33,9 +33,7 @@ function readTable(name: Version | "extra"): Row[] {
     });
 }
 
-/**
- * Unary calls only. A status other than OK rejects with the ServiceError of grpc-js. A call's signal cancels it.
- */
+/** A status other than OK rejects with the ServiceError of grpc-js. A call's signal cancels it. */
 export function tableClient(version: Version, address: string) {
   const rows = readTables(version);
   const codec = tableCodec(version, rows);
@@ -45,30 +43,42 @@ export function tableClient(version: Version, address: string) {
     "grpc.max_reconnect_backoff_ms": 200,
   });
 
+  /** A method's path, and its messages to bytes and back. */
+  const wire = (service: Service, method: string, streams: boolean) => {
+    const rpc = rows.find((row) => row.kind === "rpc" && row.owner === service && row.name === method);
+    if (rpc === undefined) throw new Error(`${version} has no ${service}.${method}`);
+    if (rpc.note.startsWith("stream ") !== streams) {
+      throw new Error(`${service}.${method} streams, or the caller thinks so`);
+    }
+    return {
+      path: `/runtime.${version}.${service}/${method}`,
+      encode: (value: object) => codec.encode(rpc.type, value),
+      decode: (bytes: Buffer) => codec.decode(rpc.note.replace("stream ", ""), bytes),
+    };
+  };
+
   const call = async (
     service: Service,
     method: string,
     request: object,
     signal?: AbortSignal,
   ): Promise<object> => {
-    const rpc = rows.find((row) => row.kind === "rpc" && row.owner === service && row.name === method);
-    if (rpc === undefined) throw new Error(`${version} has no ${service}.${method}`);
-    if (rpc.note.startsWith("stream ")) throw new Error(`${service}.${method} streams, call() does not`);
+    const { path, encode, decode } = wire(service, method, false);
     return new Promise((resolve, reject) => {
-      const pending = client.makeUnaryRequest(
-        `/runtime.${version}.${service}/${method}`,
-        (value: object) => codec.encode(rpc.type, value),
-        (bytes) => codec.decode(rpc.note, bytes),
-        request,
-        (error, reply) => {
-          if (error) reject(error);
-          else resolve(reply ?? {});
-        },
-      );
+      const pending = client.makeUnaryRequest(path, encode, decode, request, (error, reply) => {
+        if (error) reject(error);
+        else resolve(reply ?? {});
+      });
       signal?.addEventListener("abort", () => pending.cancel(), { once: true });
     });
   };
-  return { call, close: () => client.close() };
+
+  /** One message after the other; who stops reading cancels the call. */
+  const stream = (service: Service, method: string, request: object): ClientReadableStream<object> => {
+    const { path, encode, decode } = wire(service, method, true);
+    return client.makeServerStreamRequest(path, encode, decode, request);
+  };
+  return { call, stream, close: () => client.close() };
 }
 
 /** Bytes of a message and back. Encoding is strict: a name that is in no table throws. */
