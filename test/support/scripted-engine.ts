@@ -60,9 +60,21 @@ export class ScriptedEngine implements InventoryEngine {
 
   /** Tells of it, and lets the listener hear. */
   async tell(Action: string, id: string, labels: Record<string, string> = {}): Promise<void> {
+    this.push(Action, id, labels);
+    await turns();
+  }
+
+  /** Tells of it, among others. */
+  push(Action: string, id: string, labels: Record<string, string> = {}): void {
     const known = this.containers.get(id)?.Config.Labels ?? {};
     const Actor = { ID: id, Attributes: { ...known, ...labels } };
     this.#stream?.push({ Type: "container", Action, Actor, timeNano: 0 } satisfies EngineEvent);
+  }
+
+  /** Tells that an image got another name. */
+  async tellOfImage(): Promise<void> {
+    const Actor = { ID: "busybox:1", Attributes: {} };
+    this.#stream?.push({ Type: "image", Action: "tag", Actor, timeNano: 0 } satisfies EngineEvent);
     await turns();
   }
 

@@ -184,7 +184,7 @@ function connect(version: Version, address: string) {
   const rpc = (<M extends Method>(method: M, request: object = {}) =>
     unary.call(serviceOf(version, method), method, request) as Promise<Reply<M>>) as Rpc;
   rpc.stream = <M extends Method>(method: M, request: object = {}) =>
-    unary.stream(serviceOf(version, method), method, request) as unknown as Streamed<Reply<M>>;
+    unary.stream(serviceOf(version, method), method, request) as Streamed<Reply<M>>;
   rpc.start = <M extends Method>(method: M, request: object = {}): Call<M> => {
     let cancel = (): void => undefined;
     const reply = new Promise<Reply<M>>((resolve, reject) => {

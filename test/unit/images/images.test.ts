@@ -297,3 +297,47 @@ test("the images' filesystem is Docker's directory with the bytes of all layers"
     usedBytes: { value: 123 },
   });
 });
+
+test("an image of a container is looked at once, until images change", async () => {
+  const here = [tool];
+  const { images, calls } = daemon(here);
+  const looks = () => calls.filter((call) => call === `inspect ${tool.Id}`).length;
+  await Promise.all([images.known(tool.Id), images.known(tool.Id)]);
+  assert.equal(await images.known(tool.Id), tool);
+  assert.equal(looks(), 1);
+  const renamed = { ...tool, RepoTags: ["tool:2"] };
+  here[0] = renamed;
+  images.changed();
+  assert.equal(await images.known(tool.Id), renamed);
+  assert.equal(looks(), 2);
+});
+
+test("an image that is gone is not looked for again, until images change", async () => {
+  const here: ImageInspect[] = [];
+  const { images, calls } = daemon(here);
+  assert.equal(await images.known(tool.Id), undefined);
+  assert.equal(await images.known(tool.Id), undefined);
+  assert.equal(calls.length, 1);
+  here.push(tool);
+  images.changed();
+  assert.equal(await images.known(tool.Id), tool);
+});
+
+test("a look at an image that fails is not kept", async () => {
+  const { images, engine } = daemon([tool]);
+  const { inspectImage } = engine;
+  engine.inspectImage = () => Promise.reject(new CriError("unavailable", "away"));
+  await assert.rejects(images.known(tool.Id), { kind: "unavailable" });
+  engine.inspectImage = inspectImage;
+  assert.equal(await images.known(tool.Id), tool);
+});
+
+test("a look that was under way when images changed does not count afterwards", async () => {
+  const here = [tool];
+  const { images } = daemon(here);
+  const before = images.known(tool.Id);
+  images.changed();
+  here[0] = { ...tool, RepoTags: ["tool:2"] };
+  assert.deepEqual((await images.known(tool.Id))?.RepoTags, ["tool:2"]);
+  await before;
+});
