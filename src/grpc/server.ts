@@ -1,7 +1,6 @@
 import type { Server as NetServer } from "node:net";
 import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { ServiceDefinition } from "@grpc/proto-loader";
-import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ImageService } from "../cri/image-service.js";
 import type { RuntimeService } from "../cri/runtime-service.js";
@@ -9,14 +8,8 @@ import { CriError } from "../errors.js";
 import type { Log } from "../log.js";
 import { notImplemented, serverStream, unary, type Operation, type StreamOperation } from "./adapt.js";
 import { admitConnection } from "./authority/admit.js";
-import {
-  apiVersions,
-  loadProto,
-  loadProtoForReflection,
-  serviceDefinition,
-  serviceNames,
-  type ApiVersion,
-} from "./proto.js";
+import { apiVersions, loadProto, serviceDefinition, serviceNames, type ApiVersion } from "./proto.js";
+import { addReflection } from "./reflection.js";
 import { listenUnix } from "./socket.js";
 
 export type Services = { RuntimeService: RuntimeService; ImageService: ImageService };
@@ -51,7 +44,7 @@ export async function serve(path: string, services: Services, log: Log): Promise
     }
   }
   health.addToServer(server);
-  new ReflectionService(loadProtoForReflection()).addToServer(server);
+  addReflection(server);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const admitting = new Set<() => void>();
