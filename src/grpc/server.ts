@@ -7,6 +7,7 @@ import type { RuntimeService } from "../cri/runtime-service.js";
 import type { Log } from "../log.js";
 import { notImplemented, unary, type Operation } from "./adapt.js";
 import { admitConnection } from "./authority/admit.js";
+import { handleAsCaller, observeOperation, type RpcObservation } from "./observe.js";
 import {
   apiVersions,
   loadProto,
@@ -31,7 +32,12 @@ export interface RunningServer {
 }
 
 /** Serves both versions of both services, reflection and health on one unix socket. */
-export async function serve(path: string, services: Services, log: Log): Promise<RunningServer> {
+export async function serve(
+  path: string,
+  services: Services,
+  log: Log,
+  observation: RpcObservation,
+): Promise<RunningServer> {
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
@@ -41,7 +47,8 @@ export async function serve(path: string, services: Services, log: Log): Promise
   for (const version of apiVersions) {
     for (const name of serviceNames) {
       const definition = serviceDefinition(proto, version, name);
-      server.addService(definition, implementation(Object.keys(definition), services, name, version, log));
+      const methods = Object.keys(definition);
+      server.addService(definition, implementation(methods, services, name, version, log, observation));
       health.setStatus(`runtime.${version}.${name}`, "SERVING");
     }
   }
@@ -73,12 +80,16 @@ function implementation(
   name: ServiceName,
   version: ApiVersion,
   log: Log,
+  { rpcs, asCaller }: RpcObservation,
 ): UntypedServiceImplementation {
   const table = services[name] as Record<string, Operation | undefined>;
   return Object.fromEntries(
     methods.map((method) => {
       const operation = table[method];
-      return [method, operation ? unary(method, version, operation, log) : notImplemented(method, log)];
+      if (!operation) return [method, notImplemented(method, log)];
+      const about = { service: name, method, apiVersion: version };
+      const handler = unary(method, version, observeOperation(rpcs, about, operation), log);
+      return [method, asCaller ? handleAsCaller(asCaller, handler) : handler];
     }),
   ) as UntypedServiceImplementation;
 }

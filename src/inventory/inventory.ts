@@ -27,7 +27,7 @@ interface Entry {
 
 export interface InventoryHooks {
   /** The event stream was lost: Docker may come back as another version. */
-  lost(): void;
+  lost(reason: CriError): void;
   /** A sandbox's process has ended, and with it its network; events that are lost are not made up for. */
   ended(sandboxId: string): void;
   /** A container as it has just been inspected; no read sees it before this has resolved. */
@@ -121,6 +121,11 @@ export class Inventory {
     return full === undefined ? undefined : await this.#fresh(full);
   }
 
+  /** How many of that kind are known; at once, and old while Docker is away. */
+  count(kind: Kind): number {
+    return [...this.#entries.values()].filter((entry) => entry.kind === kind).length;
+  }
+
   /** To be called after every write of ours: what is known of this container is old. */
   touch(id: string, kind: Kind): void {
     const entry = this.#entries.get(id);
@@ -195,7 +200,7 @@ export class Inventory {
         });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
-        this.hooks.lost?.();
+        this.hooks.lost?.(cause);
         if (lost || first)
           this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
       }
