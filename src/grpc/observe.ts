@@ -1,6 +1,6 @@
 /** Tells an observer of the RPCs, so that it need not know gRPC. */
 import { status, type Metadata, type UntypedHandleCall } from "@grpc/grpc-js";
-import type { Observer } from "../observer.js";
+import { unobserved, type Observer } from "../observer.js";
 import type { Operation } from "./adapt.js";
 import type { ApiVersion, ServiceName } from "./proto.js";
 import { toStatus } from "./status.js";
@@ -37,9 +37,13 @@ const endOf = (error: unknown): RpcEnd => {
 };
 
 /** The same operation, told of. */
-export const observeOperation =
-  (observer: RpcObserver, about: Omit<RpcCall, "request">, operation: Operation): Operation =>
-  async (request, context) => {
+export function observeOperation(
+  observer: RpcObserver,
+  about: Omit<RpcCall, "request">,
+  operation: Operation,
+): Operation {
+  if (observer === unobserved) return operation;
+  return async (request, context) => {
     const work = observer.started({ ...about, request });
     try {
       const reply = await work.within(() => operation(request, context));
@@ -50,6 +54,7 @@ export const observeOperation =
       throw error;
     }
   };
+}
 
 /** The same handler, of any kind, in its caller's trace. */
 export const handleAsCaller = (asCaller: AsCaller, handler: unknown): UntypedHandleCall => {

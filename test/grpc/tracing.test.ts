@@ -7,7 +7,8 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { promisify } from "node:util";
+import { Client, credentials, Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
 import { CriError } from "../../src/errors.js";
 import { startReceiver, withEnvironment } from "../support/otlp-receiver.js";
 import { runContainer, runPod, startServer } from "../support/server.js";
@@ -171,6 +172,41 @@ test("an exporter's variables that make no sense are told of in the log", async 
     .map(({ fields }) => fields["detail"]);
   assert.match(said.join("\n"), /sometimes/);
   assert.match(said.join("\n"), /nowhere/);
+});
+
+test("a collector that speaks gRPC gets the same traces", async (t) => {
+  const collector = new Server();
+  const bytes = (value: Buffer) => value;
+  const came = new Promise<Buffer>((resolve) =>
+    collector.addService(
+      {
+        Export: {
+          path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+          requestStream: false,
+          responseStream: false,
+          requestDeserialize: bytes,
+          requestSerialize: bytes,
+          responseDeserialize: bytes,
+          responseSerialize: bytes,
+        },
+      },
+      {
+        Export: (call: { request: Buffer }, callback: (error: null, reply: Buffer) => void) => {
+          callback(null, Buffer.alloc(0));
+          resolve(call.request);
+        },
+      },
+    ),
+  );
+  const port = await promisify(collector.bindAsync.bind(collector))(
+    "127.0.0.1:0",
+    ServerCredentials.createInsecure(),
+  );
+  t.after(() => collector.forceShutdown());
+  withEnvironment(t, { ...soon, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
+  const { rpc } = await startServer(t, { tracing: { protocol: "grpc" } });
+  await rpc("v1")("Version");
+  assert.ok((await came).includes("runtime.v1.RuntimeService/Version"));
 });
 
 test("a server that is told to stop sends what it has, in OTLP's usual form", async (t) => {

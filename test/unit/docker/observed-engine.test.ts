@@ -6,19 +6,14 @@ import { test, type TestContext } from "node:test";
 import { observedEngine, type DockerCall } from "../../../src/docker/observed-engine.js";
 import { CriError } from "../../../src/errors.js";
 import { FakeEngine } from "../../support/fake-engine.js";
+import { recordingObserver } from "../../support/recording-observer.js";
 
 function setUp(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), "dockershim-observed."));
   t.after(() => rmSync(directory, { recursive: true }));
   const fake = new FakeEngine(directory);
-  const told: (DockerCall | { end: unknown })[] = [];
-  const engine = observedEngine(fake, {
-    started: (about) => {
-      told.push(about);
-      return { within: (part) => part(), ended: (end) => void told.push({ end }) };
-    },
-  });
-  return { fake, engine, told };
+  const { observer, told } = recordingObserver<DockerCall>();
+  return { fake, engine: observedEngine(fake, observer), told };
 }
 
 test("a call is told of by its operation and its container, from its beginning to its end", async (t) => {
