@@ -4,7 +4,8 @@ import tseslint from "typescript-eslint";
 
 /**
  * What each folder of src may import, beside itself, src/errors.ts, src/log.ts, src/clock.ts,
- * src/remember.ts, src/rollback.ts and src/generated. Data comes in at grpc/ and leaves at docker/; nothing points back.
+ * src/remember.ts, src/rollback.ts, src/observer.ts and src/generated. Data comes in at grpc/ and leaves at docker/;
+ * nothing points back.
  * src/app.ts, the composition root, and src/command-line.ts see everything.
  */
 const mayImport = {
@@ -35,6 +36,7 @@ const mayImport = {
   host: ["docker"],
   kube: [],
   docker: [],
+  observability: ["docker", "grpc", "inventory", "kube", "logs", "network", "streaming"],
 };
 
 /** Files that map values to values: they know no input, no output and no time. */
@@ -49,6 +51,7 @@ const pureFiles = [
   "src/inventory/changes.ts",
   "src/host/runtime-handlers.ts",
   "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,to-cri,usage}.ts",
+  "src/observability/tracing-settings.ts",
   "src/config.ts",
 ];
 
@@ -59,6 +62,10 @@ const onlyInDocker = {
   message: "Only src/docker talks to dockerode.",
 };
 const onlyInGrpc = { regex: "^@grpc/grpc-js$", message: "Only src/grpc knows gRPC; throw a CriError." };
+const onlyInObservability = {
+  regex: "^(prom-client$|@opentelemetry/)",
+  message: "Only src/observability counts and traces; tell an Observer.",
+};
 const effects = {
   regex: "^node:(fs|child_process|http|timers|dns|dgram|tls)",
   message: "This file is pure: take what it needs as an argument.",
@@ -73,6 +80,7 @@ const forbidden = (folder) => [
   { regex: "^\\.\\./(app|command-line|main)\\.js$", message: "Nothing imports the composition root." },
   ...(folder === "docker" ? [] : [onlyInDocker]),
   ...(folder === "grpc" ? [] : [onlyInGrpc]),
+  ...(folder === "observability" ? [] : [onlyInObservability]),
 ];
 
 const restrict = (patterns) => ({ "@typescript-eslint/no-restricted-imports": ["error", { patterns }] });

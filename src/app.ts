@@ -29,10 +29,13 @@ import { Chain } from "./network/cni/chain.js";
 import { CniNetwork } from "./network/cni/cni-network.js";
 import { ConfDirectory } from "./network/cni/conf-directory.js";
 import { NetworkNamespaces } from "./network/cni/netns.js";
-import { Plugins } from "./network/cni/plugins.js";
+import { Plugins, type PluginRun } from "./network/cni/plugins.js";
 import { PodCidrs } from "./network/cni/pod-cidrs.js";
 import { AttachmentRecords } from "./network/cni/records.js";
 import { PodNetworks } from "./network/pod-networks.js";
+import { InventoryHealth } from "./observability/inventory-health.js";
+import { startObservability } from "./observability/observability.js";
+import type { Observer } from "./observer.js";
 import { Pods } from "./pods/pods.js";
 import { Stats } from "./stats/collector.js";
 import { KernelFiles } from "./stats/kernel-files.js";
@@ -40,16 +43,17 @@ import { WritableLayers } from "./stats/writable-layer.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
 import { Streaming } from "./streaming/streaming.js";
+import { programVersion } from "./version.js";
 
 export interface App {
   close(): Promise<void>;
 }
 
-/** @param engine the real one unless a test brings its own */
+/** @param docker the real one unless a test brings its own */
 export async function startApp(
   config: Config,
   log: Log,
-  engine: Engine = dockerodeEngine({
+  docker: Engine = dockerodeEngine({
     socketPath: config.dockerSocketPath,
     requestTimeout: config.runtimeRequestTimeout,
   }),
@@ -58,6 +62,17 @@ export async function startApp(
   // What can fail comes before what has to be ended.
   const tls = config.streaming.tls && (await readTls(config.streaming.tls));
   const clock = systemClock;
+  const health = new InventoryHealth(clock);
+  const observability = await startObservability({
+    metrics: config.metrics,
+    tracing: config.tracing,
+    version: programVersion(),
+    health,
+    entries: (kind) => inventory.count(kind),
+    logProgress: () => logs.progress(),
+    log: log.child({ part: "observability" }),
+  });
+  const engine = observability.engine(docker);
   const host = new Host(engine, log.child({ part: "host" }));
   const dialer = new PodDialer();
   const logs = makeLogs(config, host, log.child({ part: "logs" }));
@@ -66,14 +81,21 @@ export async function startApp(
     log.child({ part: "containers" }),
   );
   await extras.load();
-  const network = await makeNetworks(config, engine, host, log.child({ part: "network" }));
+  const network = await makeNetworks(
+    config,
+    engine,
+    host,
+    observability.plugins,
+    log.child({ part: "network" }),
+  );
   const accounts = new AccountFiles({
     engine,
     owner: config.rootDirectory,
     log: log.child({ part: "images" }),
   });
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
-    lost: () => {
+    lost: (reason) => {
+      health.lost(reason.message);
       host.forget();
       images.changed();
     },
@@ -87,6 +109,7 @@ export async function startApp(
       else void Promise.all([logs.gone(id), extras.gone(id)]);
     },
     complete: (ids) => {
+      health.completed();
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
       void extras.keepOnly(ids);
@@ -131,7 +154,11 @@ export async function startApp(
   const exec = { engine, inventory, killSession, log: log.child({ part: "exec" }) };
   const { host: bindHost, port, idleTimeout, creationTimeout } = config.streaming;
   const streamLog = log.child({ part: "streaming" });
-  const streamingServer = new StreamingServer({ host: bindHost, port, tls }, clock, streamLog);
+  const streamingServer = new StreamingServer(
+    { host: bindHost, port, tls, observer: observability.sessions },
+    clock,
+    streamLog,
+  );
   const streaming = new Streaming({
     engine,
     inventory,
@@ -164,17 +191,24 @@ export async function startApp(
   layers.start();
   const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => layers.close(), () => inventory.close(), () => network.close(), () => logs.close()];
+  const closers = [
+    () => layers.close(),
+    () => inventory.close(),
+    () => network.close(),
+    () => logs.close(),
+    () => observability.close(),
+  ];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };
   try {
+    await observability.serve(engine);
     await streamingServer.start();
     closers.unshift(
       () => streamingServer.close(),
       () => dialer.close(),
     );
-    const server = await serve(config.socketPath, services, log.child({ part: "rpc" }));
+    const server = await serve(config.socketPath, services, log.child({ part: "rpc" }), observability);
     closers.unshift(() => server.close());
   } catch (error) {
     await closeAll();
@@ -188,9 +222,15 @@ export async function startApp(
   return { close: closeAll };
 }
 
-async function makeNetworks(config: Config, engine: Engine, host: Host, log: Log): Promise<PodNetworks> {
+async function makeNetworks(
+  config: Config,
+  engine: Engine,
+  host: Host,
+  observer: Observer<PluginRun>,
+  log: Log,
+): Promise<PodNetworks> {
   const { cni, podCidrs: given, bridgeMtu: mtu } = config;
-  const plugins = new Plugins({ directories: cni.binDirectories, timeoutMs: cni.timeout, log });
+  const plugins = new Plugins({ directories: cni.binDirectories, timeoutMs: cni.timeout, observer, log });
   const chain = new Chain(plugins);
   const negotiate = chain.negotiate.bind(chain);
   const confs = new ConfDirectory({ directory: cni.confDirectory, negotiate, log });

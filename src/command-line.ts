@@ -1,16 +1,16 @@
 /** Flags, signals and exit codes: the only file that reads the command line and ends the process. */
-import { readFileSync } from "node:fs";
 import { startApp } from "./app.js";
 import { parseCommand, type Command, type Config } from "./config.js";
 import { messageOf } from "./errors.js";
 import { helpText, UsageError } from "./flags.js";
 import { makeLog } from "./log.js";
+import { programVersion } from "./version.js";
 
 const usageExit = 2;
 
 function readCommand(): Command {
   try {
-    return parseCommand(process.argv.slice(2));
+    return parseCommand(process.argv.slice(2), process.env);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`dockershim: ${error.message}\nTry dockershim --help.\n`);
@@ -18,13 +18,9 @@ function readCommand(): Command {
   }
 }
 
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
-    .version;
-
 const command = readCommand();
 if (command.kind === "help") process.stdout.write(helpText());
-else if (command.kind === "version") process.stdout.write(`dockershim ${version()}\n`);
+else if (command.kind === "version") process.stdout.write(`dockershim ${programVersion()}\n`);
 else await run(command.config);
 
 async function run(config: Config): Promise<void> {

@@ -4,6 +4,7 @@ import { messageOf } from "./errors.js";
 import { flags, readFlags, UsageError } from "./flags.js";
 import { logLevels, type LogLevel } from "./log.js";
 import { parsePodCidrs } from "./network/pod-cidr.js";
+import { readTracing, type TracingSettings } from "./observability/tracing-settings.js";
 
 export interface Config {
   /** Path of the unix socket that we serve. */
@@ -44,20 +45,28 @@ export interface Config {
   };
   /** cri: files in CRI's format, written by us; docker: links to Docker's own. */
   containerLogFormat: "cri" | "docker";
+  /** Where metrics and probes are served; port 0 takes a free one. Undefined for nowhere. */
+  metrics: { host: string; port: number } | undefined;
+  /** What the environment says of traces; undefined when there are to be none. */
+  tracing: TracingSettings | undefined;
   logLevel: LogLevel;
-  /** A sentence for each flag that was given and has no meaning here. */
+  /** A sentence for each flag or OTEL_ variable that was given and has no meaning here. */
   ignoredFlags: readonly string[];
 }
 
 export type Command = { kind: "run"; config: Config } | { kind: "help" } | { kind: "version" };
 
-/** @throws UsageError naming the flag */
-export function parseCommand(argv: string[]): Command {
+/**
+ * @param environment of which only OTEL_ variables count
+ * @throws UsageError naming the flag
+ */
+export function parseCommand(argv: string[], environment: NodeJS.ProcessEnv = {}): Command {
   const { values, ignored } = readFlags(argv);
   if (values.has("help")) return { kind: "help" };
   if (values.has("version")) return { kind: "version" };
   const value = (name: string): string =>
     values.get(name) ?? flags.find((flag) => flag.name === name)?.fallback ?? "";
+  const tracing = readTracing(environment);
   const duration = (name: string): number => parseDuration(value(name), name);
   return {
     kind: "run",
@@ -81,14 +90,16 @@ export function parseCommand(argv: string[]): Command {
       imagePullProgressDeadline: duration("image-pull-progress-deadline"),
       runtimeRequestTimeout: duration("runtime-request-timeout"),
       streaming: {
-        ...parseBindAddress(value("streaming-bind-addr")),
+        ...parseBindAddress(value("streaming-bind-addr"), "streaming-bind-addr"),
         tls: parseTls(value("streaming-tls-cert-file"), value("streaming-tls-key-file")),
         idleTimeout: value("streaming-idle-timeout") === "0" ? 0 : duration("streaming-idle-timeout"),
         creationTimeout: duration("stream-creation-timeout"),
       },
       containerLogFormat: parseLogFormat(value("container-log-format")),
+      metrics: parseMetricsAddress(value("metrics-bind-address")),
+      tracing: tracing.settings,
       logLevel: parseLogLevel(value("log-level")),
-      ignoredFlags: ignored,
+      ignoredFlags: [...ignored, ...tracing.ignored],
     }),
   };
 }
@@ -156,13 +167,20 @@ function parseMtu(text: string): number {
 }
 
 /** HOST, HOST:PORT, IPV6, [IPV6] or [IPV6]:PORT */
-function parseBindAddress(text: string): { host: string; port: number } {
+function parseBindAddress(text: string, flag: string): { host: string; port: number } {
   const parts = isIP(text) === 6 ? [text, text] : /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text);
   const [, host = "", port = "0"] = parts ?? [];
   if (!parts || Number(port) > 65535) {
-    throw new UsageError(`--streaming-bind-addr=${text}: HOST, HOST:PORT or [IPV6]:PORT is needed`);
+    throw new UsageError(`--${flag}=${text}: HOST, HOST:PORT or [IPV6]:PORT is needed`);
   }
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+}
+
+/** As above, but with a port: whoever asks has to know it. */
+function parseMetricsAddress(text: string): Config["metrics"] {
+  if (text === "") return undefined;
+  if (isIP(text) !== 6 && /:\d+$/.test(text)) return parseBindAddress(text, "metrics-bind-address");
+  throw new UsageError(`--metrics-bind-address=${text}: HOST:PORT or [IPV6]:PORT is needed`);
 }
 
 function parseTls(certFile: string, keyFile: string): Config["streaming"]["tls"] {

@@ -109,6 +109,11 @@ export const flags: Flag[] = [
     fallback: "cri",
     help: 'format of container logs: "cri", or "docker" for links to Docker\'s own files, as the predecessors made them',
   },
+  {
+    name: "metrics-bind-address",
+    fallback: "",
+    help: "where /metrics, /healthz and /readyz are served, as 127.0.0.1:PORT; nowhere when it is empty",
+  },
   { name: "log-level", fallback: "info", help: logLevels.join(", ") },
 ];
 

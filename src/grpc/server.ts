@@ -1,6 +1,5 @@
 import type { Server as NetServer } from "node:net";
 import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
-import type { ServiceDefinition } from "@grpc/proto-loader";
 import { HealthImplementation } from "grpc-health-check";
 import type { ImageService } from "../cri/image-service.js";
 import type { RuntimeService } from "../cri/runtime-service.js";
@@ -8,7 +7,14 @@ import { CriError } from "../errors.js";
 import type { Log } from "../log.js";
 import { notImplemented, serverStream, unary, type Operation, type StreamOperation } from "./adapt.js";
 import { admitConnection } from "./authority/admit.js";
-import { apiVersions, loadProto, serviceDefinition, serviceNames, type ApiVersion } from "./proto.js";
+import {
+  handleAsCaller,
+  observeOperation,
+  observeStream,
+  type RpcAbout,
+  type RpcObservation,
+} from "./observe.js";
+import { apiVersions, loadProto, serviceDefinition, serviceNames } from "./proto.js";
 import { addReflection } from "./reflection.js";
 import { listenUnix } from "./socket.js";
 
@@ -25,7 +31,12 @@ export interface RunningServer {
 }
 
 /** Serves both versions of both services, reflection and health on one unix socket. */
-export async function serve(path: string, services: Services, log: Log): Promise<RunningServer> {
+export async function serve(
+  path: string,
+  services: Services,
+  log: Log,
+  observation: RpcObservation,
+): Promise<RunningServer> {
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
@@ -35,11 +46,24 @@ export async function serve(path: string, services: Services, log: Log): Promise
   const proto = loadProto();
   const health = new HealthImplementation({ "": "SERVING" });
   const streams = new Set<AbortController>();
+  const { rpcs, asCaller } = observation;
+  const handler = (about: RpcAbout, operation: Operation & StreamOperation, isStream: boolean) => {
+    const { method, apiVersion } = about;
+    const handle = isStream
+      ? serverStream(method, apiVersion, observeStream(rpcs, about, operation), log, streams)
+      : unary(method, apiVersion, observeOperation(rpcs, about, operation), log);
+    return asCaller ? handleAsCaller(asCaller, handle) : handle;
+  };
   for (const version of apiVersions) {
     for (const name of serviceNames) {
       const definition = serviceDefinition(proto, version, name);
       const table = services[name] as unknown as Record<string, Operation & StreamOperation>;
-      server.addService(definition, implementation(definition, table, version, log, streams));
+      const handlers = Object.entries(definition).map(([method, { responseStream }]) => {
+        const operation = table[method];
+        const about = { service: name, method, apiVersion: version };
+        return [method, operation ? handler(about, operation, responseStream) : notImplemented(method, log)];
+      });
+      server.addService(definition, Object.fromEntries(handlers) as UntypedServiceImplementation);
       health.setStatus(`runtime.${version}.${name}`, "SERVING");
     }
   }
@@ -64,27 +88,6 @@ export async function serve(path: string, services: Services, log: Log): Promise
       await closed;
     },
   };
-}
-
-function implementation(
-  definition: ServiceDefinition,
-  table: Partial<Record<string, Operation & StreamOperation>>,
-  version: ApiVersion,
-  log: Log,
-  streams: Set<AbortController>,
-): UntypedServiceImplementation {
-  return Object.fromEntries(
-    Object.entries(definition).map(([method, { responseStream }]) => {
-      const operation = table[method];
-      if (!operation) return [method, notImplemented(method, log)];
-      return [
-        method,
-        responseStream
-          ? serverStream(method, version, operation, log, streams)
-          : unary(method, version, operation, log),
-      ];
-    }),
-  ) as UntypedServiceImplementation;
 }
 
 const closeListener = (listener: NetServer): Promise<void> =>

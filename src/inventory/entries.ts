@@ -63,6 +63,12 @@ export class Entries {
     return this.#entries.get(id)?.kind;
   }
 
+  count(kind: Kind): number {
+    let found = 0;
+    for (const entry of this.#entries.values()) if (entry.kind === kind) found++;
+    return found;
+  }
+
   /** There is a container, and what is known of it is old. */
   touch(id: string, kind: Kind): void {
     const entry = this.#entries.get(id);

@@ -21,7 +21,7 @@ type InventoryEngine = Pick<Engine, "events" | "listContainers" | "inspectContai
 
 export interface InventoryHooks {
   /** The event stream was lost: Docker may come back as another version. */
-  lost(): void;
+  lost(reason: CriError): void;
   /** A sandbox's process has ended, and with it its network; events that are lost are not made up for. */
   ended(sandboxId: string): void;
   /** A container as it has just been inspected; no read sees it before this has resolved. */
@@ -144,6 +144,11 @@ export class Inventory {
     return full === undefined ? undefined : await this.#entries.fresh(full);
   }
 
+  /** How many of that kind are known; at once, and old while Docker is away. */
+  count(kind: Kind): number {
+    return this.#entries.count(kind);
+  }
+
   /** To be called after every write of ours: what is known of this container is old. */
   touch(id: string, kind: Kind): void {
     this.#entries.touch(id, kind);
@@ -187,7 +192,7 @@ export class Inventory {
         const cause = new CriError("unavailable", messageOf(error), { cause: error });
         this.#attempt.reject(cause);
         this.#attempt = deferred();
-        this.hooks.lost?.();
+        this.hooks.lost?.(cause);
         if (lost || first)
           this.log.warn("Docker's event stream is lost; reads wait for a new one", { error });
       }

@@ -1,5 +1,6 @@
 /** What becomes of a container's output: the two formats, as the containers' life sees them. */
 import type { ContainerInspect } from "../docker/engine.js";
+import type { LogProgress } from "./messages.js";
 
 export interface ContainerLogs {
   /** How Docker is told to keep a container's output. */
@@ -21,5 +22,7 @@ export interface ContainerLogs {
   gone(id: string): Promise<void>;
   /** Forgets what it knows of containers that are not among these: all that there are now. Never rejects. */
   keepOnly(ids: ReadonlySet<string>): Promise<void>;
+  /** How far the logs are; undefined when we do not write them. */
+  progress(): Promise<LogProgress | undefined>;
   close(): Promise<void>;
 }

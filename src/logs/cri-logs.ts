@@ -8,7 +8,7 @@ import { logPathLabel } from "../kube/labels.js";
 import type { Log } from "../log.js";
 import type { ContainerLogs } from "./container-logs.js";
 import type { LogThread } from "./log-thread.js";
-import type { LogReport } from "./messages.js";
+import type { LogProgress, LogReport } from "./messages.js";
 import { unlinkLog } from "./symlink.js";
 
 /**
@@ -25,7 +25,7 @@ const driver = {
 const drainMs = 2_000;
 
 export interface CriLogsDependencies {
-  thread: Pick<LogThread, "follow" | "finish" | "reopen" | "forget" | "close">;
+  thread: Pick<LogThread, "follow" | "finish" | "reopen" | "forget" | "progress" | "close">;
   host: { facts(): Promise<{ rootDirectory: string }> };
   /** Where the positions are kept. */
   directory: string;
@@ -129,6 +129,10 @@ export class CriLogs implements ContainerLogs {
       if (ids.has(id) || this.#followed.has(id) || this.#ended.has(id)) continue;
       await this.#orWarn(id, rm(join(directory, name), { force: true }));
     }
+  }
+
+  progress(): Promise<LogProgress> {
+    return this.deps.thread.progress();
   }
 
   close(): Promise<void> {

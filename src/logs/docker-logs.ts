@@ -25,5 +25,6 @@ export const dockerLogs: ContainerLogs = {
   // A link is known by the container that it belongs to, and the id alone does not tell.
   gone: () => Promise.resolve(),
   keepOnly: () => Promise.resolve(),
+  progress: () => Promise.resolve(undefined),
   close: () => Promise.resolve(),
 };

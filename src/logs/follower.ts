@@ -73,6 +73,16 @@ export class Follower {
     return this.#done;
   }
 
+  /** True while the log cannot be written. */
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  /** What Docker has written and the log does not have yet; a stat or two. */
+  get behindBytes(): number {
+    return this.#source.behindBytes;
+  }
+
   /** Opens the files where the last process left off. A log that was complete then is not touched. */
   start(): void {
     makePositionFolder(this.#files.positionFile);

@@ -3,7 +3,7 @@ import { watch, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import { CriError, messageOf, type ErrorKind } from "../errors.js";
 import { Follower, makeTurnBuffers } from "./follower.js";
-import type { Counters, FollowOptions, LogReply, LogRequest } from "./messages.js";
+import type { Counters, FollowOptions, LogProgress, LogReply, LogRequest } from "./messages.js";
 import { Scheduler, type Timing, type Turn } from "./scheduler.js";
 
 interface Followed {
@@ -54,7 +54,7 @@ export class Followers {
     }
   }
 
-  #do(request: LogRequest): { counters?: Counters } | "later" {
+  #do(request: LogRequest): { progress?: LogProgress } | "later" {
     switch (request.action) {
       case "follow":
         this.#follow(request);
@@ -67,8 +67,8 @@ export class Followers {
       case "forget":
         this.#forget(request.id);
         return {};
-      case "counters":
-        return { counters: this.#counters() };
+      case "progress":
+        return { progress: this.#progress() };
       case "stop":
         this.#stop();
         return {};
@@ -207,9 +207,15 @@ export class Followers {
     this.#cancelSweep = running > 0 ? this.#timing.later(sweepMs, () => this.#sweep()) : undefined;
   }
 
-  #counters(): Counters {
-    const sum = { ...this.#past };
-    for (const { follower } of this.#followed.values()) add(sum, follower.counters);
+  #progress(): LogProgress {
+    const sum = { ...this.#past, followed: 0, stalled: 0, behindBytes: 0 };
+    for (const { follower } of this.#followed.values()) {
+      add(sum, follower.counters);
+      if (follower.done) continue;
+      sum.followed += 1;
+      if (follower.stalled) sum.stalled += 1;
+      sum.behindBytes += follower.behindBytes;
+    }
     return sum;
   }
 }

@@ -5,7 +5,7 @@
 import { Worker } from "node:worker_threads";
 import { CriError } from "../errors.js";
 import { pauseUntil } from "../waiting.js";
-import type { Counters, FollowOptions, LogAction, LogAnswer, LogReply, LogReport } from "./messages.js";
+import type { FollowOptions, LogAction, LogAnswer, LogProgress, LogReply, LogReport } from "./messages.js";
 
 export interface LogThreadOptions {
   /** What nobody asked for: gaps, damaged entries, full disks. */
@@ -60,9 +60,9 @@ export class LogThread {
     this.#followed.delete(id);
   }
 
-  async counters(): Promise<Counters> {
-    const { counters } = await this.#ask({ action: "counters" });
-    return counters!;
+  async progress(): Promise<LogProgress> {
+    const { progress } = await this.#ask({ action: "progress" });
+    return progress!;
   }
 
   /** Saves all positions and ends the thread. */

@@ -15,13 +15,13 @@ export interface FollowOptions {
 export type LogAction =
   | ({ action: "follow" } & FollowOptions)
   | { action: "reopen" | "finish" | "forget"; id: string }
-  | { action: "counters" | "stop" };
+  | { action: "progress" | "stop" };
 
 /** `request` is a number that comes back with the answer. */
 export type LogRequest = LogAction & { request: number };
 
 export type LogAnswer =
-  | { request: number; ok: true; counters?: Counters }
+  | { request: number; ok: true; progress?: LogProgress }
   | { request: number; ok: false; error: string; kind: ErrorKind };
 
 /** Sums over all containers since the thread started. */
@@ -30,6 +30,16 @@ export interface Counters {
   bytes: number;
   gaps: number;
   damaged: number;
+}
+
+/** How far the logs are. */
+export interface LogProgress extends Counters {
+  /** Logs that are being written: those of containers whose last line is not in there yet. */
+  followed: number;
+  /** Of these, the ones that cannot be written at the moment. */
+  stalled: number;
+  /** Bytes of Docker's files, in Docker's format, that are still to be written. */
+  behindBytes: number;
 }
 
 /**

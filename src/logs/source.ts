@@ -59,6 +59,13 @@ export class Source {
     return !this.complete && this.#offset >= this.#size;
   }
 
+  /** What is behind the position now, in all files that were seen; one stat for each. */
+  get behindBytes(): number {
+    const sizes = this.#chain.map(({ fd }) => fstatSync(fd).size);
+    // Docker may have started again in the same file.
+    return Math.max(0, sizes.reduce((sum, size) => sum + size, 0) - this.#offset);
+  }
+
   /** Starts at `position`, or with the oldest file there is. */
   open(position: SourcePosition | null): Gap | undefined {
     this.close();

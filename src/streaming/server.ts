@@ -15,6 +15,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../clock.js";
 import { CriError, messageOf } from "../errors.js";
 import type { Log } from "../log.js";
+import { observed, unobserved, type Observer } from "../observer.js";
 import { isSpdyUpgrade, isWebSocketUpgrade, refuse } from "./handshake.js";
 import { Tokens } from "./tokens.js";
 
@@ -43,6 +44,8 @@ export interface StreamingOptions {
   port: number;
   /** PEM texts; absent for plain http. */
   tls?: { cert: string; key: string } | undefined;
+  /** Is told of every session, from its handshake to its end. */
+  observer?: Observer<Pick<Grant, "kind">>;
 }
 
 const routes = /^\/(exec|attach|portforward)\/([A-Za-z0-9_-]+)$/;
@@ -152,7 +155,7 @@ export class StreamingServer {
     const { transport, socket } = upgrade;
     const started = performance.now();
     try {
-      await grant.serve(upgrade);
+      await observed(this.options.observer ?? unobserved, { kind }, () => grant.serve(upgrade));
       this.log.info(kind, { ...about, transport, ms: Math.round(performance.now() - started) });
     } catch (error) {
       this.log.warn(kind, { ...about, transport, error });

@@ -12,6 +12,7 @@ import { Broadcast } from "../../src/events/broadcast.js";
 import type { ContainerEventResponse } from "../../src/generated/runtime/v1/ContainerEventResponse.js";
 import { CriError } from "../../src/errors.js";
 import { serve, type Services } from "../../src/grpc/server.js";
+import { unobserved } from "../../src/observer.js";
 import { deferred } from "../../src/waiting.js";
 import { recordingLog } from "../support/builders.js";
 import { turns } from "../support/scripted-engine.js";
@@ -25,7 +26,9 @@ async function stream(t: TestContext, source: Source) {
   const path = join(directory, "cri.sock");
   const events = { GetContainerEvents: (_: unknown, { signal }: CallContext) => source(signal) };
   const log = recordingLog();
-  const server = await serve(path, { RuntimeService: events, ImageService: {} } as unknown as Services, log);
+  const server = await serve(path, { RuntimeService: events, ImageService: {} } as unknown as Services, log, {
+    rpcs: unobserved,
+  });
   const client = tableClient("v1", `unix:${path}`);
   t.after(async () => {
     client.close();

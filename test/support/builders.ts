@@ -73,6 +73,8 @@ export const serverConfig = (directory: string): Config => ({
   runtimeRequestTimeout: 60_000,
   streaming: streamingDefaults,
   containerLogFormat: "cri",
+  metrics: undefined,
+  tracing: undefined,
   logLevel: "error",
   ignoredFlags: [],
 });

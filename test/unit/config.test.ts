@@ -35,6 +35,8 @@ test("without flags the server runs with Kubernetes' usual places", () => {
       creationTimeout: 30_000,
     },
     containerLogFormat: "cri",
+    metrics: undefined,
+    tracing: undefined,
     logLevel: "info",
     ignoredFlags: [],
   });
@@ -159,6 +161,10 @@ const wrong: [string[], string][] = [
     ["--streaming-tls-key-file=/k.pem"],
     "--streaming-tls-cert-file and --streaming-tls-key-file are needed together",
   ],
+  ...["127.0.0.1", "::1", "9187", ":9187", "127.0.0.1:99999", "::1:9187"].map((text): [string[], string] => [
+    [`--metrics-bind-address=${text}`],
+    `--metrics-bind-address=${text}: HOST`,
+  ]),
   [["--container-log-format=json"], "--container-log-format=json: known are cri and docker"],
   // Longer than Node's timers can wait: they would fire at once.
   [["--image-pull-progress-deadline=600h"], "--image-pull-progress-deadline=600h: at most 596h"],
@@ -216,6 +222,24 @@ for (const [address, wanted] of [
     assert.deepEqual({ host, port }, wanted);
   });
 }
+
+for (const [address, wanted] of [
+  ["127.0.0.1:9187", { host: "127.0.0.1", port: 9187 }],
+  ["localhost:0", { host: "localhost", port: 0 }],
+  ["[::1]:9187", { host: "::1", port: 9187 }],
+  ["", undefined],
+] as const) {
+  test(`--metrics-bind-address=${address} is ${wanted ? `${wanted.host}, port ${wanted.port}` : "off"}`, () =>
+    assert.deepEqual(configOf(`--metrics-bind-address=${address}`).metrics, wanted));
+}
+
+test("the environment's OTEL_ variables turn traces on, and say in the log what is not known", () => {
+  const environment = { OTEL_TRACES_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_PROTOCOL: "pigeon" };
+  const command = parseCommand([], environment);
+  assert.ok(command.kind === "run");
+  assert.deepEqual(command.config.tracing, { protocol: "http/protobuf" });
+  assert.match(command.config.ignoredFlags.join(), /^OTEL_EXPORTER_OTLP_PROTOCOL=pigeon is ignored/);
+});
 
 test("streaming has its times and its certificate from flags", () => {
   const { streaming } = configOf(

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CriError, messageOf } from "../../errors.js";
 import type { Log } from "../../log.js";
+import { observed, unobserved, type Observer } from "../../observer.js";
 import type { Json } from "./conf.js";
 import { parseFailure, parseSupportedVersions, tryAgainCode } from "./result.js";
 
@@ -20,11 +21,20 @@ export interface PluginCall {
   environment?: Record<string, string>;
 }
 
+/** One run, for whoever is told of them. */
+export interface PluginRun {
+  type: string;
+  command: CniCommand;
+  /** Absent when it is not about one. */
+  sandboxId?: string;
+}
+
 export interface PluginsOptions {
   /** Searched in this order. */
   directories: readonly string[];
   /** Milliseconds that one run may take. */
   timeoutMs: number;
+  observer?: Observer<PluginRun>;
   log: Log;
 }
 
@@ -71,7 +81,14 @@ export class Plugins {
    * @throws CriError with the plugin's own message: unavailable when it asks to be tried again later, deadline,
    *   cancelled, failedPrecondition when it is not there, internal for the rest
    */
-  async run({ type, command, input, environment = {} }: PluginCall, signal?: AbortSignal): Promise<string> {
+  run(call: PluginCall, signal?: AbortSignal): Promise<string> {
+    const { type, command, environment } = call;
+    const sandboxId = environment?.["CNI_CONTAINERID"];
+    const about = { type, command, ...(sandboxId === undefined ? {} : { sandboxId }) };
+    return observed(this.options.observer ?? unobserved, about, () => this.#run(call, signal));
+  }
+
+  async #run({ type, command, input, environment = {} }: PluginCall, signal?: AbortSignal): Promise<string> {
     const path = await this.find(type);
     const name = `CNI plugin ${JSON.stringify(type)} (${command})`;
     const { timeoutMs, directories, log } = this.options;

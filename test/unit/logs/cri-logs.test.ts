@@ -41,6 +41,8 @@ class FakeThread implements Thread {
   }
 
   reopen = () => Promise.resolve();
+  progress = () =>
+    Promise.resolve({ lines: 0, bytes: 0, gaps: 0, damaged: 0, followed: 0, stalled: 0, behindBytes: 0 });
   close = () => Promise.resolve();
 }
 

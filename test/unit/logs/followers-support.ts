@@ -4,7 +4,7 @@ import { readFileSync, type watch } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { Followers } from "../../../src/logs/followers.js";
-import type { LogAction, LogReply } from "../../../src/logs/messages.js";
+import type { LogAction, LogProgress, LogReply } from "../../../src/logs/messages.js";
 import { DockerFiles } from "./docker-files.js";
 import { ManualTiming } from "./manual-timing.js";
 import { entry, temporaryFolder } from "./support.js";
@@ -38,6 +38,11 @@ export function setUp(t: TestContext, folder = temporaryFolder(t)) {
     return request;
   };
   t.after(() => ask({ action: "stop" }));
+  const progress = (): LogProgress => {
+    const reply = answer(replies, ask({ action: "progress" }));
+    if (!reply || !("progress" in reply)) throw new Error("there is no progress");
+    return reply.progress;
+  };
   const container = (id: string) => {
     const sourceDirectory = join(folder, "docker", id);
     const docker = new DockerFiles(join(sourceDirectory, `${id}-json.log`), 3);
@@ -62,7 +67,7 @@ export function setUp(t: TestContext, folder = temporaryFolder(t)) {
           .map((line) => line.slice(line.indexOf("stdout ") + 7)),
     };
   };
-  return { timing, events, replies, ask, container, folder };
+  return { timing, events, replies, ask, container, progress, folder };
 }
 
 export const answer = (replies: LogReply[], request: number) =>

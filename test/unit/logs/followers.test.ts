@@ -198,7 +198,7 @@ test("a finished container that was started again is followed again", (t) => {
 
 test("one without room to be finished can be forgotten", { skip: withoutMounts }, (t) => {
   const disk = new SmallDisk(t);
-  const { timing, replies, ask, container } = setUp(t);
+  const { timing, replies, ask, container, progress } = setUp(t);
   const a = container("a");
   const path = join(disk.folder, "0.log");
   const { positionFile, docker } = a;
@@ -210,6 +210,7 @@ test("one without room to be finished can be forgotten", { skip: withoutMounts }
   timing.turn(5);
   assert.equal(answer(replies, finish), undefined);
   assert.deepEqual(reports(replies), ["a stalled"]);
+  assert.equal(progress().stalled, 1);
   const forget = ask({ action: "forget", id: "a" });
   assert.deepEqual(answer(replies, forget), { request: forget, ok: true });
   const refused = answer(replies, finish);
@@ -226,7 +227,7 @@ test("forgetting one that is not followed is fine", (t) => {
 });
 
 test("counters are sums over all containers, those that are forgotten too", (t) => {
-  const { timing, replies, ask, container } = setUp(t);
+  const { timing, replies, ask, container, progress } = setUp(t);
   const [a, b] = [container("a"), container("b")];
   a.docker.append(entry("one\n") + "damaged\n");
   b.docker.append(entry("two\n"));
@@ -235,10 +236,35 @@ test("counters are sums over all containers, those that are forgotten too", (t) 
   timing.turn(5);
   const bytes = statSync(a.path).size + statSync(b.path).size;
   ask({ action: "forget", id: "a" });
-  const request = ask({ action: "counters" });
-  const counters = { lines: 2, bytes, gaps: 0, damaged: 1 };
-  assert.deepEqual(answer(replies, request), { request, ok: true, counters });
+  assert.deepEqual(progress(), {
+    lines: 2,
+    bytes,
+    gaps: 0,
+    damaged: 1,
+    followed: 1,
+    stalled: 0,
+    behindBytes: 0,
+  });
   assert.deepEqual(reports(replies), ["a damaged"]);
+});
+
+test("what is still to be written counts over all of Docker's files, until it is in the log", (t) => {
+  const { timing, ask, container, progress } = setUp(t);
+  const a = container("a");
+  a.docker.append(entry("one\n"));
+  a.docker.rotate();
+  a.docker.append(entry("two\n"));
+  a.follow();
+  assert.equal(progress().behindBytes, 2 * entry("one\n").length);
+  timing.turn(5);
+  assert.equal(progress().behindBytes, 0);
+  timing.pass(10);
+  a.docker.append(entry("three\n"));
+  assert.equal(progress().behindBytes, entry("three\n").length);
+  ask({ action: "finish", id: "a" });
+  timing.turn(5);
+  const { followed, behindBytes } = progress();
+  assert.deepEqual([followed, behindBytes], [0, 0]);
 });
 
 test("stopping saves all positions and leaves nothing open or waiting", (t) => {

@@ -75,11 +75,14 @@ test("a container's log is written as it speaks, reopened, finished and forgotte
   await thread.finish("a");
   assert.deepEqual(read(a.path), ["stdout F three", "stdout P four"]);
   assert.deepEqual(read(`${a.path}.1`), ["stdout F one", "stdout F two"]);
-  assert.deepEqual(await thread.counters(), {
+  assert.deepEqual(await thread.progress(), {
     lines: 4,
     bytes: statSync(a.path).size + statSync(`${a.path}.1`).size,
     gaps: 0,
     damaged: 0,
+    followed: 0,
+    stalled: 0,
+    behindBytes: 0,
   });
 
   await thread.forget("a");

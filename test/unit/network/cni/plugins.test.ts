@@ -4,14 +4,32 @@ import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync }
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { Plugins } from "../../../../src/network/cni/plugins.js";
+import { Plugins, type PluginRun } from "../../../../src/network/cni/plugins.js";
 import type { ErrorKind } from "../../../../src/errors.js";
 import { recordingLog } from "../../../support/builders.js";
 import { makeTestPlugin } from "../../../support/cni-plugin.js";
+import { recordingObserver } from "../../../support/recording-observer.js";
 import { setUp } from "./plugins-support.js";
 import { temporaryFolder } from "./support.js";
 
 const limit = 4 * 1024 * 1024;
+
+test("a run is told of from its beginning to its end, with its error", async (t) => {
+  const { directory } = setUp(t);
+  const { observer, told } = recordingObserver<PluginRun>();
+  const plugins = new Plugins({ directories: [directory], timeoutMs: 60_000, observer, log: recordingLog() });
+  t.after(() => plugins.close());
+  const environment = { CNI_CONTAINERID: "5a" };
+  await plugins.run({ type: "probe", command: "ADD", input: {}, environment });
+  const missing = plugins.run({ type: "missing", command: "GC", input: {} });
+  const error = await missing.catch((thrown: unknown) => thrown);
+  assert.deepEqual(told, [
+    { type: "probe", command: "ADD", sandboxId: "5a" },
+    { end: undefined },
+    { type: "missing", command: "GC" },
+    { end: error },
+  ]);
+});
 
 test("a plugin is told of its command, its attachment and its directories, and of our own environment", async (t) => {
   const directories = [temporaryFolder(t), temporaryFolder(t)];
