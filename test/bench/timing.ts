@@ -5,14 +5,15 @@ import { quantile, timeOf } from "./measure.js";
 export type Times = Map<string, number[]>;
 
 export interface Effort {
-  /** No more rounds than that. */
-  rounds: number;
-  /** No new round after that. */
+  /** No fewer rounds, and no more. */
+  rounds: { least: number; most: number };
+  /** No new round after that, once there are enough. */
   seconds: number;
 }
 
 /**
- * A round is one piece of work of each contestant. The first is not counted; who fails in it is left out.
+ * A round is one piece of work of each contestant, in turn and the next time in reverse: after a heavy one, an engine
+ * that they share may still have something to do. The first work is not counted; who fails in it is left out.
  * @throws when a contestant fails later
  */
 export async function interleave(
@@ -28,8 +29,11 @@ export async function interleave(
     );
   }
   const end = performance.now() + seconds * 1000;
-  for (let round = 0; round < rounds && performance.now() < end; round++) {
-    for (const [name, taken] of times) taken.push(await timeOf(contestants.get(name)!));
+  const names = [...times.keys()];
+  for (let round = 0; round < rounds.most; round++) {
+    if (round >= rounds.least && performance.now() > end) break;
+    for (const name of names) times.get(name)?.push(await timeOf(contestants.get(name)!));
+    names.reverse();
   }
   return times;
 }
