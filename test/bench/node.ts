@@ -13,7 +13,7 @@ import { describeMachine, printTable } from "./measure.js";
 import { memoryRows } from "./memory.js";
 import { parseOptions } from "./options.js";
 import { ownDirectory, startRows } from "./own-server.js";
-import { growTo, makePod, removePods } from "./pods.js";
+import { growTo, makePod } from "./pods.js";
 import { rawDocker, rawLife } from "./raw-docker.js";
 import { showsAll, readRows, usageRows, type Endpoint } from "./reads.js";
 
@@ -57,18 +57,11 @@ for (const peer of peers) {
 }
 const owners = endpoints.filter((endpoint) => endpoint === ours || endpoint.pods !== ours.pods);
 
-try {
-  for (const [index, count] of options.pods.entries()) {
-    await measureReads(count);
-    if (index === 0) await measureLives(count);
-  }
-  await measureOurs();
-} finally {
-  for (const { name, client, pods } of owners.filter((owner) => owner !== ours)) {
-    progress(`${name}: removing ${pods.length} pods`);
-    await removePods(pods, client);
-  }
+for (const [index, count] of options.pods.entries()) {
+  await measureReads(count);
+  if (index === 0) await measureLives(count);
 }
+await measureOurs();
 for (const { client } of peers) client.close();
 await own.remove();
 progress("done");

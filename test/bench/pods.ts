@@ -77,6 +77,9 @@ export async function makePod(client: CriClient, logDirectory: string): Promise<
   return { sandbox: podSandboxId, container: containerId };
 }
 
+/** As many at a time as a kubelet may well have under way. */
+const workers = 4;
+
 /** Adds pods until there are `wanted`. */
 export async function growTo(
   wanted: number,
@@ -84,26 +87,9 @@ export async function growTo(
   client: CriClient,
   logDirectory: string,
 ): Promise<void> {
-  await inParallel(wanted - pods.length, async () => pods.push(await makePod(client, logDirectory)));
-}
-
-export async function removePods(pods: Pod[], client: CriClient): Promise<void> {
-  const left = [...pods];
-  await inParallel(pods.length, async () => {
-    const pod = left.pop();
-    await client.ask("StopContainer", { containerId: pod?.container, timeout: "0" });
-    await client.ask("StopPodSandbox", { podSandboxId: pod?.sandbox });
-    await client.ask("RemovePodSandbox", { podSandboxId: pod?.sandbox });
-  });
-}
-
-/** As many at a time as a kubelet may well have under way. */
-const workers = 4;
-
-async function inParallel(times: number, work: () => Promise<unknown>): Promise<void> {
-  let left = times;
+  let left = wanted - pods.length;
   const worker = async () => {
-    while (left-- > 0) await work();
+    while (left-- > 0) pods.push(await makePod(client, logDirectory));
   };
   await Promise.all(Array.from({ length: workers }, worker));
 }
