@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.js";
 import { busybox, docker, startNode } from "../support/real-node.js";
 import { usageOf } from "../support/processes.js";
 import { spawnServer, type ServerProcess } from "../support/server-process.js";
-import { describeMachine, median, printTable } from "./measure.js";
+import { describeMachine, median, printTable, quantile } from "./measure.js";
 
 const mebibytes = 128;
 const rounds = 2;
@@ -174,8 +174,6 @@ async function latencyOfPeer(): Promise<number[]> {
 // --- the table
 
 const rows: string[][] = [];
-const quantile = (values: number[], share: number): number =>
-  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? NaN;
 
 for (const writers of [1, 50]) {
   const runs: { ours: Run[]; peer: Run[] } = { ours: [], peer: [] };

@@ -24,10 +24,11 @@ export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-export function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
-}
+/** The value that a share of all are not above: 0.5 is the median. NaN of nothing. */
+export const quantile = (values: number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? NaN;
+
+export const median = (values: number[]): number => quantile(values, 0.5);
 
 /**
  * Runs all contestants in turn, so that a slow moment of the machine meets them all.

@@ -1,0 +1,115 @@
+/** What a kubelet asks all the time, and what that costs. */
+import type { CriClient } from "./cri-client.js";
+import type { Pod } from "./pods.js";
+import { cpuOfNode, serverOf } from "./node-cpu.js";
+import { usageOf } from "../support/processes.js";
+import { interleave, timesRow } from "./timing.js";
+
+/** A server, and the pods that it has. */
+export interface Endpoint {
+  name: string;
+  socketPath: string;
+  client: CriClient;
+  pods: Pod[];
+}
+
+const effort = { rounds: { least: 7, most: 200 }, seconds: 12 };
+
+/** One request each, or what belongs together. */
+const reads: Record<string, (endpoint: Endpoint, round: number) => Promise<unknown>> = {
+  Version: ({ client }) => client.send("Version", {}),
+  Status: ({ client }) => client.send("Status", {}),
+  ListPodSandbox: ({ client }) => client.send("ListPodSandbox", {}),
+  ListContainers: ({ client }) => client.send("ListContainers", {}),
+  PodSandboxStatus: ({ client, pods }, round) => sandboxStatus(client, pods[round % pods.length]!),
+  ContainerStatus: ({ client, pods }, round) => containerStatus(client, pods[round % pods.length]!),
+  "relist: both lists and all statuses": async ({ client, pods }) => {
+    await lists(client);
+    for (const pod of pods) {
+      await sandboxStatus(client, pod);
+      await containerStatus(client, pod);
+    }
+  },
+  ListContainerStats: ({ client }) => client.send("ListContainerStats", {}),
+  ListPodSandboxStats: ({ client }) => client.send("ListPodSandboxStats", {}),
+};
+
+const sandboxStatus = (client: CriClient, pod: Pod) =>
+  client.send("PodSandboxStatus", { podSandboxId: pod.sandbox });
+const containerStatus = (client: CriClient, pod: Pod) =>
+  client.send("ContainerStatus", { containerId: pod.container });
+
+async function lists(client: CriClient): Promise<void> {
+  await client.send("ListPodSandbox", {});
+  await client.send("ListContainers", {});
+}
+
+/** Whether a server shows exactly the pods that it should have: its times would say nothing otherwise. */
+export async function showsAll({ client, pods }: Endpoint): Promise<boolean> {
+  const { items } = await client.ask("ListPodSandbox", {});
+  const { containers } = await client.ask("ListContainers", {});
+  const { stats } = await client.ask("ListContainerStats", {});
+  return [items, containers, stats].every((list: unknown[]) => list.length === pods.length);
+}
+
+/** Rows of p50 and p99, in milliseconds. */
+export async function readRows(endpoints: Endpoint[], note: (text: string) => void): Promise<string[][]> {
+  const names = endpoints.map(({ name }) => name);
+  const rows: string[][] = [];
+  for (const [what, read] of Object.entries(reads)) {
+    const contestants = endpoints.map((endpoint) => {
+      let round = 0;
+      return [endpoint.name, () => read(endpoint, round++)] as const;
+    });
+    const times = await interleave(new Map(contestants), effort, (name, error) =>
+      note(`${name}: no ${what}: ${String(error)}`),
+    );
+    rows.push(timesRow(what, names, times));
+  }
+  return rows;
+}
+
+/** A kubelet's seconds, in less time: what servers do by the clock counts less than in life. */
+const polledSeconds = 40;
+const pace = 250;
+
+async function poll(client: CriClient): Promise<void> {
+  for (let second = 0; second < polledSeconds; second++) {
+    const next = performance.now() + pace;
+    await lists(client);
+    if (second % 5 === 0) await client.send("Status", {});
+    if (second % 10 === 0) await client.send("ListContainerStats", {});
+    await new Promise((resolve) => setTimeout(resolve, next - performance.now()));
+  }
+}
+
+/** Rows of CPU milliseconds for each second of a kubelet's polling, and of resident memory. */
+export async function usageRows(endpoints: Endpoint[]): Promise<string[][]> {
+  const servers = await Promise.all(endpoints.map(({ socketPath }) => serverOf(socketPath)));
+  const whole: number[] = [];
+  const own: number[] = [];
+  const memory: number[] = [];
+  for (const [index, { client }] of endpoints.entries()) {
+    const server = servers[index]!;
+    const others = servers.filter((pid) => pid !== server);
+    const cpu = async () => [await cpuOfNode(others), (await usageOf(server)).cpu] as const;
+    const before = await cpu();
+    await poll(client);
+    const after = await cpu();
+    whole.push(((after[0] - before[0]) * 1000) / polledSeconds);
+    own.push(((after[1] - before[1]) * 1000) / polledSeconds);
+    memory.push((await usageOf(server)).rss);
+  }
+  const row = (what: string, unit: string, values: number[]): string[] => [
+    what,
+    ...values.map((value, index) => {
+      const text = `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
+      return index === 0 ? text : `${text} (${(values[0]! / value).toFixed(2)})`;
+    }),
+  ];
+  return [
+    row("CPU for a second of polling, engine included", "ms", whole),
+    row("of that, the server itself", "ms", own),
+    row("resident memory of the server", "MiB", memory),
+  ];
+}

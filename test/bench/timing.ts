@@ -1,0 +1,57 @@
+/** Times of the same work by several servers, taken in turn so that a slow moment of the machine meets them all. */
+import { quantile, timeOf } from "./measure.js";
+
+/** Milliseconds of each time, by contestant; one that cannot do it has none. */
+export type Times = Map<string, number[]>;
+
+export interface Effort {
+  /** No fewer rounds, and no more. */
+  rounds: { least: number; most: number };
+  /** No new round after that, once there are enough. */
+  seconds: number;
+}
+
+/**
+ * A round is one piece of work of each contestant, in turn and the next time in reverse: after a heavy one, an engine
+ * that they share may still have something to do. The first work is not counted; who fails in it is left out.
+ * @throws when a contestant fails later
+ */
+export async function interleave(
+  contestants: ReadonlyMap<string, () => Promise<unknown>>,
+  { rounds, seconds }: Effort,
+  onRefusal: (name: string, error: unknown) => void,
+): Promise<Times> {
+  const times: Times = new Map();
+  for (const [name, work] of contestants) {
+    await work().then(
+      () => times.set(name, []),
+      (error: unknown) => onRefusal(name, error),
+    );
+  }
+  const end = performance.now() + seconds * 1000;
+  const names = [...times.keys()];
+  for (let round = 0; round < rounds.most; round++) {
+    if (round >= rounds.least && performance.now() > end) break;
+    for (const name of names) times.get(name)?.push(await timeOf(contestants.get(name)!));
+    names.reverse();
+  }
+  return times;
+}
+
+const show = (ms: number): string => (ms < 9.95 ? ms.toFixed(2) : ms < 99.5 ? ms.toFixed(1) : ms.toFixed(0));
+
+/**
+ * A row of the result: the median and p99 of each, and in brackets what ours is to it.
+ * @param names the columns; the first is ours
+ */
+export function timesRow(what: string, names: string[], times: Times): string[] {
+  const p50 = (name: string | undefined): number => quantile(times.get(name ?? "") ?? [], 0.5);
+  const cells = names.map((name, index) => {
+    const taken = times.get(name);
+    if (!taken) return "";
+    const text = `${show(p50(name))} / ${show(quantile(taken, 0.99))}`;
+    return index === 0 ? text : `${text} (${(p50(names[0]) / p50(name)).toFixed(2)})`;
+  });
+  const counted = Math.max(0, ...[...times.values()].map((taken) => taken.length));
+  return [`${what}, ${counted} times`, ...cells];
+}
