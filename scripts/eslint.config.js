@@ -35,7 +35,7 @@ const pureFiles = [
   "src/mounts/{mount-table,options}.ts",
   "src/containers/docker-mounts.ts",
   "src/host/runtime-handlers.ts",
-  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,to-cri,usage}.ts",
+  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,sum,to-cri,usage}.ts",
   "src/config.ts",
 ];
 

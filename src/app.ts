@@ -34,6 +34,7 @@ import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
 import { Stats } from "./stats/collector.js";
 import { KernelFiles } from "./stats/kernel-files.js";
+import { Places } from "./stats/places.js";
 import { WritableLayers } from "./stats/writable-layer.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
@@ -70,12 +71,15 @@ export async function startApp(
     owner: config.rootDirectory,
     log: log.child({ part: "images" }),
   });
+  const files = new KernelFiles();
+  const places = new Places(files);
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: () => host.forget(),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
     gone: (id, kind) => {
       stats.forget(id);
+      places.forget(id);
       if (kind === "podsandbox") void network.gone(id);
       else void Promise.all([logs.gone(id), extras.gone(id)]);
     },
@@ -85,10 +89,11 @@ export async function startApp(
       void extras.keepOnly(ids);
       void accounts.removeLeftovers();
       stats.keepOnly(ids);
+      places.keepOnly(ids);
     },
   });
   const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
-  const stats = new Stats({ inventory, clock, files: new KernelFiles(), layers });
+  const stats = new Stats({ inventory, clock, files, places, layers });
   const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const mounts = new PreparedMounts({
