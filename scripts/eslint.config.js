@@ -9,7 +9,18 @@ import tseslint from "typescript-eslint";
  */
 const mayImport = {
   grpc: ["cri"],
-  cri: ["containers", "docker", "host", "images", "inventory", "network", "pods", "stats", "streaming"],
+  cri: [
+    "containers",
+    "docker",
+    "host",
+    "images",
+    "inventory",
+    "metrics",
+    "network",
+    "pods",
+    "stats",
+    "streaming",
+  ],
   streaming: ["containers", "docker", "inventory"],
   pods: ["containers", "docker", "host", "images", "inventory", "kube", "linux", "logs", "network"],
   containers: ["docker", "host", "images", "inventory", "kube", "linux", "logs", "mounts"],
@@ -18,6 +29,7 @@ const mayImport = {
   network: ["docker", "kube"],
   logs: ["docker", "kube"],
   mounts: ["host", "kube"],
+  metrics: ["docker", "inventory", "kube", "stats"],
   stats: ["containers", "docker", "inventory", "kube", "linux"],
   linux: ["host"],
   host: ["docker"],
@@ -35,7 +47,8 @@ const pureFiles = [
   "src/mounts/{mount-table,options}.ts",
   "src/containers/docker-mounts.ts",
   "src/host/runtime-handlers.ts",
-  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,sum,to-cri,usage}.ts",
+  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,members,net-dev,place,pressure,sum,to-cri,usage}.ts",
+  "src/metrics/{cgroup-v1,cgroup-v2,host,sample,table,to-cri}.ts",
   "src/config.ts",
 ];
 

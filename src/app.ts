@@ -21,6 +21,7 @@ import type { ContainerLogs } from "./logs/container-logs.js";
 import { CriLogs, logReports } from "./logs/cri-logs.js";
 import { dockerLogs } from "./logs/docker-logs.js";
 import { LogThread } from "./logs/log-thread.js";
+import { Metrics } from "./metrics/collector.js";
 import { PreparedMounts } from "./mounts/prepared-mounts.js";
 import { BridgeNetwork } from "./network/bridge/bridge-network.js";
 import { Chain } from "./network/cni/chain.js";
@@ -94,6 +95,7 @@ export async function startApp(
   });
   const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
   const stats = new Stats({ inventory, clock, files, places, layers });
+  const metrics = new Metrics({ inventory, host, clock, files, places, layers });
   const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
   const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
   const mounts = new PreparedMounts({
@@ -152,6 +154,7 @@ export async function startApp(
     exec,
     streaming,
     stats,
+    metrics,
     clock,
     settings: config,
   };

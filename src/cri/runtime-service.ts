@@ -18,6 +18,7 @@ import type { HostFacts } from "../host/facts.js";
 import type { RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { Images } from "../images/images.js";
 import type { Inventory } from "../inventory/inventory.js";
+import type { Metrics } from "../metrics/collector.js";
 import { parsePodCidrs } from "../network/pod-cidr.js";
 import type { PodNetwork } from "../network/pod-network.js";
 import { matchesFilter as matchesSandbox, toPodSandbox, toPodSandboxStatus } from "../pods/from-docker.js";
@@ -39,8 +40,6 @@ export type LaterRuntimeRpc =
   | "CheckpointPod"
   | "RestorePod"
   | "GetContainerEvents"
-  | "ListMetricDescriptors"
-  | "ListPodSandboxMetrics"
   | "StreamPodSandboxMetrics";
 
 export type RuntimeService = Service<RuntimeServiceDefinition, LaterRuntimeRpc>;
@@ -57,6 +56,7 @@ export interface RuntimeDomain {
   exec: ExecSyncDependencies;
   streaming: Streaming;
   stats: Stats;
+  metrics: Metrics;
   clock: Clock;
   /** Our own settings, as Status shows them when asked for more. */
   settings: object;
@@ -68,8 +68,20 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, extras, images, inventory, network, host, exec, streaming, stats, clock } =
-    domain;
+  const {
+    pods,
+    containers,
+    extras,
+    images,
+    inventory,
+    network,
+    host,
+    exec,
+    streaming,
+    stats,
+    metrics,
+    clock,
+  } = domain;
 
   const statusOf = async (container: ContainerInspect) =>
     toContainerStatus(container, await images.inspect(container.Image), extras.get(container.Id));
@@ -193,6 +205,14 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
     }),
 
     ListPodSandboxStats: async ({ filter }) => ({ stats: await stats.pods(filter) }),
+
+    ListMetricDescriptors: () => Promise.resolve({ descriptors: metrics.descriptors() }),
+
+    ListPodSandboxMetrics: async () => {
+      const podMetrics = [];
+      for await (const pod of metrics.pods()) podMetrics.push(pod);
+      return { podMetrics };
+    },
 
     UpdateContainerResources: async ({ containerId, linux, windows }) => {
       required(containerId, "container_id");

@@ -28,6 +28,7 @@ import { filesV1, parseUsageV1 } from "./cgroup-v1.js";
 import { filesV2, parseUsageV2 } from "./cgroup-v2.js";
 import { CpuRates } from "./cpu-rates.js";
 import type { KernelFiles } from "./kernel-files.js";
+import { membersOf, type Members } from "./members.js";
 import { parseNetDev } from "./net-dev.js";
 import type { Cgroup, Places } from "./places.js";
 import { sumOf } from "./sum.js";
@@ -176,20 +177,6 @@ export class Stats {
     const cpuRate = nanos === undefined ? undefined : this.#rates.add(container.Id, run, { at, nanos });
     return { at, usage, cpuRate };
   }
-}
-
-type Members = (sandboxId: string) => ContainerInspect[];
-
-/** One pass over all containers, however many pods are asked for. */
-function membersOf(containers: ContainerInspect[]): Members {
-  const bySandbox = new Map<string, ContainerInspect[]>();
-  for (const container of containers) {
-    const id = container.Config.Labels[sandboxIdLabel] ?? "";
-    const members = bySandbox.get(id);
-    if (members) members.push(container);
-    else bySandbox.set(id, [container]);
-  }
-  return (sandboxId) => bySandbox.get(sandboxId) ?? [];
 }
 
 /** What is set must all match; ids by prefix. */

@@ -3,7 +3,17 @@
  * microseconds, and Node's thread pool would take ten times as long to be asked. Long lists have to let others run in
  * between (`breather`).
  */
-import { closeSync, constants, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  opendirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CriError, messageOf } from "../errors.js";
 import type { PlacedFile } from "./place.js";
@@ -64,6 +74,11 @@ export class KernelFiles {
     return this.#read(`${this.#proc}/${name}`);
   }
 
+  /** The text of a file of the root cgroup, which version 1 does not have. */
+  cgroupRoot(name: string): string | undefined {
+    return this.#read(`${this.#cgroups}/${name}`);
+  }
+
   /** Those of the files that this host has, as far as the cgroup is there. */
   existing(files: readonly PlacedFile[]): CgroupFile[] {
     return files
@@ -92,6 +107,30 @@ export class KernelFiles {
     // A kernfs folder has two links, and one more for each folder in it.
     if (statSync(path, { throwIfNoEntry: false })?.nlink === 2) return pids;
     return [...pids, ...foldersIn(path).flatMap((name) => this.pids(`${folder}/${name}`))];
+  }
+
+  /**
+   * Where a process's descriptors lead to ("socket:[4711]"); none when it has gone.
+   * @returns undefined where there are more than `most`
+   */
+  descriptors(pid: number, most: number): string[] | undefined {
+    const path = `${this.#proc}/${pid}/fd`;
+    const targets: string[] = [];
+    const whole = unlessAbsent(path, () => {
+      const folder = opendirSync(path);
+      try {
+        for (let entry = folder.readSync(); entry; entry = folder.readSync()) {
+          if (targets.length === most) return false;
+          const link = `${path}/${entry.name}`;
+          const target = unlessAbsent(link, () => readlinkSync(link));
+          if (target !== undefined) targets.push(target);
+        }
+        return true;
+      } finally {
+        folder.closeSync();
+      }
+    });
+    return whole === false ? undefined : targets;
   }
 
   /** The sizes of huge pages that this host knows, by their folders below /sys/kernel/mm. */

@@ -449,6 +449,7 @@ for (const version of versions) {
     ...["PodSandboxStatus", "ListPodSandbox", "CreateContainer", "StartContainer", "StopContainer"],
     ...["RemoveContainer", "PauseContainer", "UnpauseContainer", "ListContainers", "ContainerStatus"],
     ...["ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"],
+    ...["ListMetricDescriptors", "ListPodSandboxMetrics"],
     ...[
       "ExecSync",
       "ReopenContainerLog",

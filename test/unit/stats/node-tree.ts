@@ -8,6 +8,7 @@ import { CriError } from "../../../src/errors.js";
 import type { FilesystemUsage } from "../../../src/generated/runtime/v1/FilesystemUsage.js";
 import type { Kind } from "../../../src/kube/labels.js";
 import { kindOf } from "../../../src/kube/labels.js";
+import { Metrics } from "../../../src/metrics/collector.js";
 import { Stats } from "../../../src/stats/collector.js";
 import { KernelFiles } from "../../../src/stats/kernel-files.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -57,5 +58,28 @@ export function nodeTree(t: TestContext, found: ContainerInspect[], keptOpen?: n
   const places = new Places(files);
   const stats = new Stats({ inventory, clock, files, places, layers });
   const remove = (name: string): void => rmSync(join(folder, name), { recursive: true });
-  return { stats, layers, files, places, clock, write, remove, process, processV1, cgroup };
+  const metrics = () =>
+    new Metrics({
+      inventory,
+      host: { facts: () => Promise.resolve({ rootDirectory: folder }) },
+      clock,
+      files,
+      places,
+      layers: { getSoon: ({ Id }) => Promise.resolve(layers.get(Id)) },
+    });
+  return {
+    folder,
+    found,
+    stats,
+    metrics,
+    layers,
+    files,
+    places,
+    clock,
+    write,
+    remove,
+    process,
+    processV1,
+    cgroup,
+  };
 }

@@ -80,6 +80,23 @@ test("a driver that keeps no such folder, and a folder that is not there, give n
   );
 });
 
+test("a container that was just started is counted for the first who asks, if it has few files", async (t) => {
+  const [few, many] = [folder(t), folder(t)];
+  writeFileSync(join(few, "file"), "x");
+  for (let index = 0; index < 600; index++) writeFileSync(join(many, String(index)), "");
+  const found = [overlay("c1", few), overlay("c2", many)];
+  const clock = new ManualClock();
+  const layers = layersOf(t, () => new Promise(() => undefined), clock);
+  const counted = await Promise.all(found.map((container) => layers.getSoon(container)));
+  assert.deepEqual(
+    counted.map((usage) => usage?.inodesUsed),
+    [{ value: "2" }, undefined],
+  );
+  // The second is left to the background from now on, however few files it has.
+  for (let index = 0; index < 600; index++) rmSync(join(many, String(index)));
+  assert.equal(await layers.getSoon(overlay("c2", many)), undefined);
+});
+
 test("while Docker is away the last numbers stay, and the next round finds it again", async (t) => {
   const upper = folder(t);
   const clock = new ManualClock();
