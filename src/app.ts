@@ -34,6 +34,9 @@ import { AttachmentRecords } from "./network/cni/records.js";
 import { PodNetworks } from "./network/pod-networks.js";
 import { Pods } from "./pods/pods.js";
 import { Stats } from "./stats/collector.js";
+import { Counting } from "./stats/counting.js";
+import { Filesystems } from "./stats/filesystems.js";
+import { ImageLayers } from "./stats/image-layers.js";
 import { KernelFiles } from "./stats/kernel-files.js";
 import { Places } from "./stats/places.js";
 import { WritableLayers } from "./stats/writable-layer.js";
@@ -93,11 +96,15 @@ export async function startApp(
       places.keepOnly(ids);
     },
   });
-  const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
+  const layers = new WritableLayers({ inventory, host, clock });
   const stats = new Stats({ inventory, clock, files, places, layers });
   const metrics = new Metrics({ inventory, host, clock, files, places, layers });
   const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
-  const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
+  const images = new Images({ engine, clock, sandboxImage, progressDeadline });
+  const imageLayers = new ImageLayers({ images });
+  const filesystems = new Filesystems({ host, images, imageLayers, inventory, layers });
+  const counters = [layers, imageLayers];
+  const counting = new Counting({ counters, clock, log: log.child({ part: "stats" }) });
   const mounts = new PreparedMounts({
     directory: join(await realpath(config.rootDirectory), "mounts"),
     layers: (imageId) => images.layers(imageId),
@@ -160,10 +167,18 @@ export async function startApp(
   };
 
   inventory.start();
-  layers.start();
-  const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
+  counting.start();
+  const services = {
+    RuntimeService: runtimeService(domain),
+    ImageService: imageService(images, filesystems),
+  };
   /** Newest first; each stands on the ones after it. */
-  const closers = [() => layers.close(), () => inventory.close(), () => network.close(), () => logs.close()];
+  const closers = [
+    () => counting.close(),
+    () => inventory.close(),
+    () => network.close(),
+    () => logs.close(),
+  ];
   const closeAll = async (): Promise<void> => {
     for (const close of closers) await close();
   };

@@ -5,45 +5,26 @@
  */
 import type { Clock } from "../clock.js";
 import type { ContainerInspect } from "../docker/engine.js";
-import { CriError } from "../errors.js";
 import type { FilesystemUsage } from "../generated/runtime/v1/FilesystemUsage.js";
 import type { Inventory } from "../inventory/inventory.js";
-import type { Log } from "../log.js";
-import { deferred } from "../waiting.js";
-import { countFiles, restsOf } from "./count-files.js";
+import type { Counter } from "./counting.js";
+import { countFiles } from "./count-files.js";
 
 export interface WritableLayersDependencies {
   inventory: Pick<Inventory, "list">;
   host: { facts(): Promise<{ rootDirectory: string }> };
   clock: Clock;
-  log: Log;
 }
 
-/** From the end of a round to the next; the kubelet itself counts volumes every minute. */
-const roundMs = 60_000;
 /** So many pieces of work are done at once for somebody who waits: some 15 folders, or 500 files in one. */
 const piecesAtOnce = 32;
 
-export class WritableLayers {
+export class WritableLayers implements Counter {
   readonly #counted = new Map<string, FilesystemUsage>();
   /** Those that were too much to be counted at once. */
   readonly #large = new Set<string>();
-  readonly #closing = new AbortController();
-  /** Rejects at the end, which does not wait for a Docker Engine that does not answer. */
-  readonly #closed = deferred();
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(private readonly deps: WritableLayersDependencies) {}
-
-  start(): void {
-    this.#loop = this.#run(this.#closing.signal);
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    this.#closed.reject(new CriError("unavailable", "the server is stopping"));
-    await this.#loop;
-  }
 
   /** Undefined while it has not been counted. */
   get(id: string): FilesystemUsage | undefined {
@@ -68,35 +49,18 @@ export class WritableLayers {
     return this.#counted.get(container.Id);
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.deps;
-    while (!signal.aborted) {
-      await this.#round(signal).catch((error: unknown) => {
-        if (!signal.aborted) log.debug("writable layers could not be counted", { error });
-      });
-      await clock.sleep(roundMs, signal).catch(() => undefined);
-    }
-  }
-
-  async #unlessClosed<T>(answer: Promise<T>): Promise<T> {
-    await Promise.race([answer, this.#closed.promise]);
-    return await answer;
-  }
-
-  async #round(signal: AbortSignal): Promise<void> {
-    const { inventory, clock } = this.deps;
-    const containers = await this.#unlessClosed(inventory.list("container"));
+  async round(rest: () => Promise<void>): Promise<void> {
+    const containers = await this.deps.inventory.list("container");
     const ids = new Set(containers.map(({ Id }) => Id));
     for (const id of this.#counted.keys()) if (!ids.has(id)) this.#counted.delete(id);
     for (const id of this.#large) if (!ids.has(id)) this.#large.delete(id);
-    const rest = restsOf(clock, signal);
     for (const container of containers) await this.#count(container, rest);
   }
 
   async #count(container: ContainerInspect, rest: () => Promise<void> | void): Promise<void> {
     const directory = upperDirectory(container);
     if (directory === undefined) return;
-    const { rootDirectory } = await this.#unlessClosed(this.deps.host.facts());
+    const { rootDirectory } = await this.deps.host.facts();
     const timestamp = this.deps.clock.now().toString();
     const { bytes, inodes } = await countFiles(directory, rest);
     // It has been removed.

@@ -6,6 +6,7 @@ import { test, type TestContext } from "node:test";
 import type { Clock } from "../../../src/clock.js";
 import type { ContainerInspect } from "../../../src/docker/engine.js";
 import { CriError } from "../../../src/errors.js";
+import { Counting } from "../../../src/stats/counting.js";
 import { WritableLayers } from "../../../src/stats/writable-layer.js";
 import { containerInspect, fullId, recordingLog } from "../../support/builders.js";
 import { eventually } from "../../support/eventually.js";
@@ -21,10 +22,11 @@ const overlay = (start: string, UpperDir: string) =>
 
 function layersOf(t: TestContext, list: () => Promise<ContainerInspect[]>, clock: Clock) {
   const host = { facts: () => Promise.resolve({ rootDirectory: "/var/lib/docker" }) };
-  const layers = new WritableLayers({ inventory: { list }, host, clock, log: recordingLog() });
-  t.after(() => layers.close());
-  layers.start();
-  return layers;
+  const layers = new WritableLayers({ inventory: { list }, host, clock });
+  const counting = new Counting({ counters: [layers], clock, log: recordingLog() });
+  t.after(() => counting.close());
+  counting.start();
+  return Object.assign(layers, { close: () => counting.close() });
 }
 /** The first round is over when it waits for the next. */
 const roundOver = (clock: ManualClock) =>
