@@ -15,12 +15,17 @@ const concurrentLooks = 16;
 /** lstat(2)'s unit, whatever the filesystem's block size. */
 const blockBytes = 512;
 
-/** To be called after each small piece of work; rejects when the signal fires. */
+/**
+ * To be called after each small piece of work; rejects when the signal fires. Time before the first call is not work:
+ * it went by in waiting for what there is to do.
+ */
 export function restsOf(clock: Clock, signal: AbortSignal): () => Promise<void> {
-  let since = clock.now();
+  let since: bigint | undefined;
   return async () => {
     signal.throwIfAborted();
-    const worked = Number((clock.now() - since) / 1_000_000n);
+    const now = clock.now();
+    since ??= now;
+    const worked = Number((now - since) / 1_000_000n);
     if (worked < workMs) return;
     await clock.sleep(worked * restFactor, signal);
     since = clock.now();

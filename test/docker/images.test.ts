@@ -92,7 +92,8 @@ test("an image that a container uses is not removed, nor any of its names", asyn
 });
 
 test("the inodes of images and of what containers wrote are told when they have been counted", async () => {
-  const { container } = await node.start();
+  const { container } = await node.start({ command: ["sh", "-c", "echo x >/file; touch /done; sleep 1000"] });
+  await eventually("it is written", async () => (await node.exec(container, ["ls", "/done"])).exit === 0);
   const other = await startNode();
   try {
     const { image_filesystems, container_filesystems } = await eventually("all is counted", async () => {

@@ -120,6 +120,18 @@ test("the end does not wait for a Docker Engine that does not answer", async (t)
   assert.equal(layers.get(fullId("c1")), undefined);
 });
 
+test("a long wait for Docker is no work to rest from", async (t) => {
+  const upper = folder(t);
+  const clock = new ManualClock();
+  const list = async () => {
+    await clock.sleep(5000);
+    return [overlay("c1", upper)];
+  };
+  const layers = layersOf(t, list, clock);
+  await clock.advance(5000);
+  await eventually("it is counted", () => Promise.resolve(layers.get(fullId("c1")) !== undefined));
+});
+
 test("counting takes a tenth of the time: it rests nine times as long as it works", async (t) => {
   const upper = folder(t);
   for (let index = 0; index < 200; index++) writeFileSync(join(upper, String(index)), "");
