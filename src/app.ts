@@ -23,6 +23,7 @@ import type { ContainerLogs } from "./logs/container-logs.js";
 import { CriLogs, logReports } from "./logs/cri-logs.js";
 import { dockerLogs } from "./logs/docker-logs.js";
 import { LogThread } from "./logs/log-thread.js";
+import { Metrics } from "./metrics/collector.js";
 import { PreparedMounts } from "./mounts/prepared-mounts.js";
 import { BridgeNetwork } from "./network/bridge/bridge-network.js";
 import { Chain } from "./network/cni/chain.js";
@@ -38,7 +39,11 @@ import { startObservability } from "./observability/observability.js";
 import type { Observer } from "./observer.js";
 import { Pods } from "./pods/pods.js";
 import { Stats } from "./stats/collector.js";
+import { Counting } from "./stats/counting.js";
+import { Filesystems } from "./stats/filesystems.js";
+import { ImageLayers } from "./stats/image-layers.js";
 import { KernelFiles } from "./stats/kernel-files.js";
+import { Places } from "./stats/places.js";
 import { WritableLayers } from "./stats/writable-layer.js";
 import { PodDialer } from "./streaming/pod-network/dialer.js";
 import { StreamingServer } from "./streaming/server.js";
@@ -93,6 +98,8 @@ export async function startApp(
     owner: config.rootDirectory,
     log: log.child({ part: "images" }),
   });
+  const files = new KernelFiles();
+  const places = new Places(files);
   const inventory = new Inventory(engine, log.child({ part: "inventory" }), {
     lost: (reason) => {
       health.lost(reason.message);
@@ -105,6 +112,7 @@ export async function startApp(
     seen: (container) => logs.seen(container),
     gone: (id, kind) => {
       stats.forget(id);
+      places.forget(id);
       if (kind === "podsandbox") void network.gone(id);
       else void Promise.all([logs.gone(id), extras.gone(id)]);
     },
@@ -115,12 +123,18 @@ export async function startApp(
       void extras.keepOnly(ids);
       void accounts.removeLeftovers();
       stats.keepOnly(ids);
+      places.keepOnly(ids);
     },
   });
-  const layers = new WritableLayers({ inventory, host, clock, log: log.child({ part: "stats" }) });
-  const stats = new Stats({ inventory, clock, files: new KernelFiles(), layers });
+  const layers = new WritableLayers({ inventory, host, clock });
+  const stats = new Stats({ inventory, clock, files, places, layers });
+  const metrics = new Metrics({ inventory, host, clock, files, places, layers });
   const { sandboxImage, runtimeHandlers, imagePullProgressDeadline: progressDeadline } = config;
-  const images = new Images({ engine, host, clock, sandboxImage, progressDeadline });
+  const images = new Images({ engine, clock, sandboxImage, progressDeadline });
+  const imageLayers = new ImageLayers({ images });
+  const filesystems = new Filesystems({ host, images, imageLayers, inventory, layers });
+  const counters = [layers, imageLayers];
+  const counting = new Counting({ counters, clock, log: log.child({ part: "stats" }) });
   const mounts = new PreparedMounts({
     directory: join(await realpath(config.rootDirectory), "mounts"),
     layers: (imageId) => images.layers(imageId),
@@ -183,16 +197,20 @@ export async function startApp(
     exec,
     streaming,
     stats,
+    metrics,
     clock,
     settings: config,
   };
 
   inventory.start();
-  layers.start();
-  const services = { RuntimeService: runtimeService(domain), ImageService: imageService(images) };
+  counting.start();
+  const services = {
+    RuntimeService: runtimeService(domain),
+    ImageService: imageService(images, filesystems),
+  };
   /** Newest first; each stands on the ones after it. */
   const closers = [
-    () => layers.close(),
+    () => counting.close(),
     () => inventory.close(),
     () => network.close(),
     () => logs.close(),

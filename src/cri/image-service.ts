@@ -2,13 +2,14 @@
 import type { ImageServiceDefinition } from "../generated/runtime/v1/ImageService.js";
 import type { ImageInspect } from "../docker/engine.js";
 import type { Images } from "../images/images.js";
+import type { Filesystems } from "../stats/filesystems.js";
 import type { Service } from "./context.js";
 import { inParts } from "./in-parts.js";
 import { requiredImage } from "./required.js";
 
 export type ImageService = Service<ImageServiceDefinition, "StreamImages", never>;
 
-export const imageService = (images: Images): ImageService => ({
+export const imageService = (images: Images, filesystems: Filesystems): ImageService => ({
   ListImages: async ({ filter }, { signal }) => ({
     images: await images.list(filter?.image?.image ?? "", signal),
   }),
@@ -32,11 +33,7 @@ export const imageService = (images: Images): ImageService => ({
     return {};
   },
 
-  // Docker keeps images and containers under one directory.
-  ImageFsInfo: async (_, { signal }) => {
-    const filesystem = await images.filesystem(signal);
-    return { imageFilesystems: [filesystem], containerFilesystems: [filesystem] };
-  },
+  ImageFsInfo: async (_, { signal }) => await filesystems.usage(signal),
 });
 
 const verboseInfo = (inspect: ImageInspect): Record<string, string> => ({

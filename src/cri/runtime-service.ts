@@ -12,6 +12,7 @@ import type { ContainerEvents } from "../events/container-events.js";
 import type { HostFacts } from "../host/facts.js";
 import type { RuntimeHandlers } from "../host/runtime-handlers.js";
 import type { Inventory } from "../inventory/inventory.js";
+import type { Metrics } from "../metrics/collector.js";
 import { parsePodCidrs } from "../network/pod-cidr.js";
 import type { PodNetwork } from "../network/pod-network.js";
 import { matchesFilter as matchesSandbox } from "../pods/from-docker.js";
@@ -26,13 +27,7 @@ import { checkKnown, required, seconds } from "./required.js";
 import { toStatus } from "./runtime-status.js";
 
 /** RPCs that are not built yet; they answer UNIMPLEMENTED. */
-export type LaterRuntimeRpc =
-  | "CheckpointContainer"
-  | "CheckpointPod"
-  | "RestorePod"
-  | "ListMetricDescriptors"
-  | "ListPodSandboxMetrics"
-  | "StreamPodSandboxMetrics";
+export type LaterRuntimeRpc = "CheckpointContainer" | "CheckpointPod" | "RestorePod";
 
 type StreamingRpc =
   | "StreamPodSandboxes"
@@ -56,6 +51,7 @@ export interface RuntimeDomain {
   stats: Stats;
   reports: Reports;
   events: ContainerEvents;
+  metrics: Metrics;
   clock: Clock;
   /** Our own settings, as Status shows them when asked for more. */
   settings: object;
@@ -67,8 +63,8 @@ const kubeletApiVersion = "0.1.0";
 const runtimeName = "docker";
 
 export function runtimeService(domain: RuntimeDomain): RuntimeService {
-  const { pods, containers, inventory, network, host, exec, streaming, stats, reports, events, clock } =
-    domain;
+  const { pods, containers, inventory, network, host, exec, streaming, clock } = domain;
+  const { stats, metrics, reports, events } = domain;
 
   /** For `crictl inspectp`: whether the plugins still find what they made. */
   const networkInfo = async (sandbox: ContainerInspect): Promise<Record<string, string>> =>
@@ -205,6 +201,18 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
 
     async *StreamPodSandboxStats({ filter }) {
       for (const podSandboxStats of inParts(await stats.pods(filter))) yield { podSandboxStats };
+    },
+
+    ListMetricDescriptors: () => Promise.resolve({ descriptors: metrics.descriptors() }),
+
+    ListPodSandboxMetrics: async () => {
+      const podMetrics = [];
+      for await (const pod of metrics.pods()) podMetrics.push(pod);
+      return { podMetrics };
+    },
+
+    async *StreamPodSandboxMetrics() {
+      for await (const pod of metrics.pods()) yield { podSandboxMetrics: [pod] };
     },
 
     async *GetContainerEvents(_, { signal }) {

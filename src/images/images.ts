@@ -2,13 +2,13 @@ import type { Clock } from "../clock.js";
 import type { Engine, ImageInspect } from "../docker/engine.js";
 import { CriError, isKind } from "../errors.js";
 import type { AuthConfig__Output } from "../generated/runtime/v1/AuthConfig.js";
-import type { FilesystemUsage } from "../generated/runtime/v1/FilesystemUsage.js";
 import type { Image } from "../generated/runtime/v1/Image.js";
 import { mountsLabel } from "../kube/labels.js";
 import { fromMountsLabel } from "../kube/mount-records.js";
 import { mapLimited } from "../waiting.js";
 import { toRegistryAuth } from "./auth.js";
 import { toImage, toLayers } from "./from-docker.js";
+import { LayersSize, type LayersSizeAnswer } from "./layers-size.js";
 import { dockerReference, parsePullSource, registryOf } from "./reference.js";
 
 export interface ImagesDependencies {
@@ -16,7 +16,6 @@ export interface ImagesDependencies {
     Engine,
     "listImages" | "inspectImage" | "pullImage" | "removeImage" | "listContainers" | "diskUsage"
   >;
-  host: { facts(): Promise<{ rootDirectory: string }> };
   clock: Clock;
   /** --pod-infra-container-image, reported as pinned */
   sandboxImage: string;
@@ -43,7 +42,13 @@ export class Images {
   /** Looks at images by id, until Docker tells that something has changed. */
   #known = new Map<string, Promise<ImageInspect | undefined>>();
 
-  constructor(private readonly deps: ImagesDependencies) {}
+  /** Those of its layers, likewise. */
+  readonly #folders = new Map<string, string[]>();
+  readonly #layersSize: LayersSize;
+
+  constructor(private readonly deps: ImagesDependencies) {
+    this.#layersSize = new LayersSize(deps.engine, deps.clock);
+  }
 
   /** All images, or the one that `reference` names. */
   async list(reference: string, signal: AbortSignal): Promise<Image[]> {
@@ -196,15 +201,23 @@ export class Images {
     });
   }
 
-  /** Bytes of all images under Docker's data directory. */
-  async filesystem(signal: AbortSignal): Promise<FilesystemUsage> {
-    const { engine, host, clock } = this.deps;
-    const [{ rootDirectory }, { LayersSize }] = await Promise.all([host.facts(), engine.diskUsage(signal)]);
-    return {
-      timestamp: clock.now().toString(),
-      fsId: { mountpoint: rootDirectory },
-      usedBytes: { value: LayersSize },
-    };
+  /** Bytes of all layers, shared ones once; of a moment ago where the engine is slow to tell. */
+  layersSize(signal: AbortSignal): Promise<LayersSizeAnswer> {
+    return this.#layersSize.get(signal);
+  }
+
+  /** The folders of all images' layers, shared ones once; undefined where Docker keeps them otherwise. */
+  async layerFolders(): Promise<ReadonlySet<string> | undefined> {
+    const summaries = await this.deps.engine.listImages();
+    const ids = new Set(summaries.map(({ Id }) => Id));
+    for (const id of this.#folders.keys()) if (!ids.has(id)) this.#folders.delete(id);
+    for (const id of ids) {
+      const inspect = this.#folders.has(id) ? undefined : await this.inspect(id);
+      if (!inspect) continue;
+      if (inspect.GraphDriver?.Name !== "overlay2") return undefined;
+      this.#folders.set(id, toLayers(inspect));
+    }
+    return new Set([...this.#folders.values()].flat());
   }
 
   /** Undefined for an image that has just been removed. */

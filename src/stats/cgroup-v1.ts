@@ -18,7 +18,6 @@ export const filesV1: readonly StatsFile[] = [
   // There only where the kernel accounts for swap.
   { controller: "memory", name: "memory.memsw.limit_in_bytes" },
   { controller: "memory", name: "memory.stat" },
-  { controller: "pids", name: "pids.current" },
 ];
 
 export function parseUsageV1(text: Texts): CgroupUsage {
@@ -28,7 +27,6 @@ export function parseUsageV1(text: Texts): CgroupUsage {
     cpuNanos: parseNumber(text("cpuacct.usage")),
     memory,
     swap: memory && parseSwap(text, stat, memory.limit),
-    processes: parseNumber(text("pids.current")),
     pressure: { cpu: undefined, memory: undefined, io: undefined },
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "./usage.js";
 
 export const filesV2: readonly StatsFile[] = [
-  ...["cpu.stat", "cpu.pressure", "io.pressure", "pids.current"],
+  ...["cpu.stat", "cpu.pressure", "io.pressure"],
   ...["memory.current", "memory.max", "memory.stat", "memory.pressure"],
   // There only where the kernel accounts for swap.
   ...["memory.swap.current", "memory.swap.max"],
@@ -24,7 +24,6 @@ export function parseUsageV2(text: Texts): CgroupUsage {
     cpuNanos: micros === undefined ? undefined : micros * 1000n,
     memory: parseMemory(text),
     swap: swap === undefined ? undefined : { usage: swap, limit: parseNumber(text("memory.swap.max")) },
-    processes: parseNumber(text("pids.current")),
     pressure: {
       cpu: parsePressure(text("cpu.pressure")),
       memory: parsePressure(text("memory.pressure")),

@@ -13,6 +13,7 @@
 import type { Clock } from "../clock.js";
 import { toContainer } from "../containers/from-docker.js";
 import type { ContainerInspect } from "../docker/engine.js";
+import type { ContainerAttributes } from "../generated/runtime/v1/ContainerAttributes.js";
 import type { ContainerStats } from "../generated/runtime/v1/ContainerStats.js";
 import type { ContainerStatsFilter__Output } from "../generated/runtime/v1/ContainerStatsFilter.js";
 import type { NetworkUsage } from "../generated/runtime/v1/NetworkUsage.js";
@@ -22,11 +23,14 @@ import type { Inventory } from "../inventory/inventory.js";
 import { matchesLabels } from "../kube/filter.js";
 import { fromLabels, sandboxIdLabel } from "../kube/labels.js";
 import { podOf } from "../kube/names.js";
-import { mapLimited } from "../waiting.js";
+import { breather } from "../waiting.js";
+import { filesV1, parseUsageV1 } from "./cgroup-v1.js";
+import { filesV2, parseUsageV2 } from "./cgroup-v2.js";
 import { CpuRates } from "./cpu-rates.js";
 import type { KernelFiles } from "./kernel-files.js";
+import { membersOf, type Members } from "./members.js";
 import { parseNetDev } from "./net-dev.js";
-import { containerPlace, podPlace, type Place } from "./place.js";
+import type { Cgroup, Places } from "./places.js";
 import { sumOf } from "./sum.js";
 import { toNetwork, toProcesses, toUsage, type Measured } from "./to-cri.js";
 import type { WritableLayers } from "./writable-layer.js";
@@ -35,37 +39,41 @@ export interface StatsDependencies {
   inventory: Pick<Inventory, "get" | "list">;
   clock: Clock;
   files: KernelFiles;
+  places: Places;
   layers: Pick<WritableLayers, "get">;
 }
 
-/** Node reads files in four threads; what waits for one would be older than its timestamp. */
-const concurrentReads = 4;
-
 export class Stats {
   readonly #rates = new CpuRates();
+  /** By inspect: it does not change, there is another when the container has. */
+  readonly #attributes = new WeakMap<ContainerInspect, ContainerAttributes>();
 
   constructor(private readonly deps: StatsDependencies) {}
 
   /** @throws CriError notFound */
   async container(id: string): Promise<ContainerStats> {
     const container = await this.deps.inventory.get("container", id);
-    return this.#toStats(container, await this.#measure(container, containerPlace));
+    return this.#toStats(container, this.#measure(container, this.deps.places.container(container)));
   }
 
   /** Those that run and match. */
   async containers(filter: ContainerStatsFilter__Output | null): Promise<ContainerStats[]> {
     const all = await this.deps.inventory.list("container");
-    const matching = all.filter((container) => matchesContainer(container, filter));
-    return (await this.#running(matching)).map(({ container, measured }) =>
-      this.#toStats(container, measured),
-    );
+    const breathe = breather();
+    const found: ContainerStats[] = [];
+    for (const container of all) {
+      if (!matchesContainer(container, filter)) continue;
+      found.push(...this.#running([container]).map(({ measured }) => this.#toStats(container, measured)));
+      await breathe();
+    }
+    return found;
   }
 
   /** @throws CriError notFound */
   async pod(id: string): Promise<PodSandboxStats> {
     const sandbox = await this.deps.inventory.get("podsandbox", id);
     const members = membersOf(await this.deps.inventory.list("container"));
-    return (await this.#podStats(sandbox, members)) ?? { attributes: podAttributesOf(sandbox) };
+    return this.#podStats(sandbox, members) ?? { attributes: podAttributesOf(sandbox) };
   }
 
   /** Those whose sandbox runs and that match. */
@@ -76,9 +84,15 @@ export class Stats {
       inventory.list("container"),
     ]);
     const members = membersOf(containers);
-    const matching = sandboxes.filter((sandbox) => matchesPod(sandbox, filter));
-    const found = await mapLimited(matching, 1, (sandbox) => this.#podStats(sandbox, members));
-    return found.filter((stats) => stats !== undefined);
+    const breathe = breather();
+    const found: PodSandboxStats[] = [];
+    for (const sandbox of sandboxes) {
+      if (!matchesPod(sandbox, filter)) continue;
+      const stats = this.#podStats(sandbox, members);
+      if (stats) found.push(stats);
+      await breathe();
+    }
+    return found;
   }
 
   /** To be called when a container or a sandbox is no more. */
@@ -91,86 +105,78 @@ export class Stats {
   }
 
   /** Undefined for a pod whose sandbox does not run, or has ended meanwhile. */
-  async #podStats(sandbox: ContainerInspect, members: Members): Promise<PodSandboxStats | undefined> {
+  #podStats(sandbox: ContainerInspect, members: Members): PodSandboxStats | undefined {
+    const { places } = this.deps;
     const hasCgroup = sandbox.HostConfig.CgroupParent !== "";
-    const own = await this.#measure(sandbox, hasCgroup ? podPlace : containerPlace);
-    if (!own) return undefined;
-    const running = await this.#running(members(sandbox.Id));
+    const cgroup = hasCgroup ? places.pod(sandbox) : places.container(sandbox);
+    const own = this.#measure(sandbox, cgroup);
+    if (!cgroup || !own) return undefined;
+    const running = this.#running(members(sandbox.Id));
     const all = hasCgroup ? own : sumOf([own, ...running.map(({ measured }) => measured)]);
+    const counted = hasCgroup ? [cgroup] : [cgroup, ...running.map((one) => one.cgroup)];
+    const processes = counted.reduce((sum, one) => sum + one.pids().length, 0);
+    const network = this.#network(sandbox);
+    // The cgroup is the pod's, and the pid may be another's: neither tells that the sandbox is there.
+    if (!places.runs(sandbox)) return undefined;
     // CRI has swap of containers only.
     const { swap: _, ...usage } = toUsage(all);
     return {
       attributes: podAttributesOf(sandbox),
       linux: {
         ...usage,
-        process: toProcesses(all),
-        network: await this.#network(sandbox),
+        process: toProcesses(all.at, processes),
+        network,
         containers: running.map(({ container, measured }) => this.#toStats(container, measured)),
       },
     };
   }
 
   /** Of a pod on the node's network there is nothing to tell: the traffic is the node's. */
-  async #network({ State, HostConfig }: ContainerInspect): Promise<NetworkUsage | null> {
+  #network({ State, HostConfig }: ContainerInspect): NetworkUsage | null {
     if (HostConfig.NetworkMode === "host") return null;
     const at = this.deps.clock.now();
-    const text = await this.deps.files.process(State.Pid, "net/dev");
-    return toNetwork(at, parseNetDev(text ?? ""));
+    return toNetwork(at, parseNetDev(this.deps.files.process(State.Pid, "net/dev") ?? ""));
   }
 
-  async #running(containers: ContainerInspect[]) {
-    const found = await mapLimited(containers, concurrentReads, async (container) => {
-      const measured = await this.#measure(container, containerPlace);
-      return measured && { container, measured };
+  #running(containers: ContainerInspect[]) {
+    return containers.flatMap((container) => {
+      const cgroup = this.deps.places.container(container);
+      const measured = this.#measure(container, cgroup);
+      return cgroup && measured ? [{ container, cgroup, measured }] : [];
     });
-    return found.filter((one) => one !== undefined);
   }
 
   #toStats(container: ContainerInspect, measured: Measured | undefined): ContainerStats {
-    const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
     const layer = this.deps.layers.get(container.Id);
     return {
-      attributes: { id, metadata, labels, annotations },
+      attributes: this.#attributesOf(container),
       ...(measured && toUsage(measured)),
       ...(layer && { writableLayer: layer }),
     };
   }
 
-  /** The cgroup of a container's process, or one above it; undefined when the container does not run (any more). */
-  async #measure(
-    { Id, State }: ContainerInspect,
-    placeOf: (text: string, id: string) => Place | undefined,
-  ): Promise<Measured | undefined> {
-    if (!State.Running) return undefined;
-    const text = await this.deps.files.process(State.Pid, "cgroup");
-    const place = text === undefined ? undefined : placeOf(text, Id);
-    if (!place) return undefined;
+  #attributesOf(container: ContainerInspect): ContainerAttributes {
+    const known = this.#attributes.get(container);
+    if (known) return known;
+    const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
+    const attributes = { id, metadata, labels, annotations };
+    this.#attributes.set(container, attributes);
+    return attributes;
+  }
+
+  /** Undefined when the container does not run (any more). */
+  #measure(container: ContainerInspect, cgroup: Cgroup | undefined): Measured | undefined {
+    if (!cgroup) return undefined;
     const at = this.deps.clock.now();
-    const usage = await this.deps.files.usage(place);
+    const usage =
+      cgroup.version === 1 ? parseUsageV1(cgroup.read(filesV1)) : parseUsageV2(cgroup.read(filesV2));
+    const { cpuNanos: nanos, memory } = usage;
     // With a part missing, either this host does not have it, or the cgroup went while it was read.
-    if (usage.cpuNanos === undefined || !usage.memory) {
-      if ((await this.deps.files.process(State.Pid, "cgroup")) !== text) return undefined;
-    }
-    const cpuRate =
-      usage.cpuNanos === undefined
-        ? undefined
-        : this.#rates.add(Id, State.StartedAt, { at, nanos: usage.cpuNanos });
+    if ((nanos === undefined || !memory) && !this.deps.places.runs(container)) return undefined;
+    const run = container.State.StartedAt;
+    const cpuRate = nanos === undefined ? undefined : this.#rates.add(container.Id, run, { at, nanos });
     return { at, usage, cpuRate };
   }
-}
-
-type Members = (sandboxId: string) => ContainerInspect[];
-
-/** One pass over all containers, however many pods are asked for. */
-function membersOf(containers: readonly ContainerInspect[]): Members {
-  const bySandbox = new Map<string, ContainerInspect[]>();
-  for (const container of containers) {
-    const id = container.Config.Labels[sandboxIdLabel] ?? "";
-    const members = bySandbox.get(id);
-    if (members) members.push(container);
-    else bySandbox.set(id, [container]);
-  }
-  return (sandboxId) => bySandbox.get(sandboxId) ?? [];
 }
 
 /** What is set must all match; ids by prefix. */

@@ -1,15 +1,19 @@
 /** Where a container's and a pod's statistics are, from the text of its process's /proc/<pid>/cgroup (pure). */
 import { dirname } from "node:path/posix";
 import { cgroupFolder } from "../linux/cgroup-files.js";
-import { filesV1, parseUsageV1 } from "./cgroup-v1.js";
-import { filesV2, parseUsageV2 } from "./cgroup-v2.js";
-import type { CgroupUsage, StatsFile, Texts } from "./usage.js";
+import type { StatsFile } from "./usage.js";
 
-/** Files to read, and how to understand them. */
+/** A cgroup: with version 1 one in each hierarchy. */
 export interface Place {
-  /** With their paths below /sys/fs/cgroup; a controller that this host does not have has none. */
-  files: { name: string; path: string }[];
-  parse: (text: Texts) => CgroupUsage;
+  cgroupVersion: 1 | 2;
+  /** The folder below /sys/fs/cgroup; undefined for a controller that this host does not have. */
+  folder: (controller: string) => string | undefined;
+}
+
+export interface PlacedFile {
+  name: string;
+  /** Below /sys/fs/cgroup. */
+  path: string;
 }
 
 /**
@@ -28,15 +32,19 @@ export const podPlace = (text: string, id: string): Place | undefined =>
     return own === undefined ? undefined : dirname(own);
   });
 
-function placeAt(text: string, folderOf: (folder: string) => string | undefined): Place | undefined {
-  // A host with hierarchies of both versions has its controllers in the first.
-  const cgroupVersion = /^\d+:([^:]*,)?memory[,:]/m.test(text) ? 1 : 2;
-  const wanted: readonly StatsFile[] = cgroupVersion === 1 ? filesV1 : filesV2;
-  const files = wanted.flatMap(({ controller, name }) => {
-    const folder = folderOf(cgroupFolder(text, controller, { cgroupVersion }) ?? "");
-    return folder === undefined ? [] : [{ name, path: `${folder}/${name}` }];
+export const filesAt = ({ folder }: Place, wanted: readonly StatsFile[]): PlacedFile[] =>
+  wanted.flatMap(({ controller, name }) => {
+    const at = folder(controller);
+    return at === undefined ? [] : [{ name, path: `${at}/${name}` }];
   });
-  return files.length === 0 ? undefined : { files, parse: cgroupVersion === 1 ? parseUsageV1 : parseUsageV2 };
+
+/** A host with hierarchies of both versions has its controllers in the first. */
+export const cgroupVersionOf = (text: string): 1 | 2 => (/^\d+:([^:]*,)?memory[,:]/m.test(text) ? 1 : 2);
+
+function placeAt(text: string, cut: (folder: string) => string | undefined): Place | undefined {
+  const cgroupVersion = cgroupVersionOf(text);
+  const folder = (controller: string) => cut(cgroupFolder(text, controller, { cgroupVersion }) ?? "");
+  return folder("memory") === undefined ? undefined : { cgroupVersion, folder };
 }
 
 /** The path up to the part that has the id in it. */

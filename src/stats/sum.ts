@@ -17,7 +17,6 @@ export function sumOf(parts: readonly [Measured, ...Measured[]]): Measured {
       cpuNanos: total(usages.map(({ cpuNanos }) => cpuNanos)),
       memory: sumOfMemory(usages.map(({ memory }) => memory).filter((memory) => memory !== undefined)),
       swap: swap === undefined ? undefined : { usage: swap, limit: undefined },
-      processes: total(usages.map(({ processes }) => processes)),
       pressure: { cpu: undefined, memory: undefined, io: undefined },
     },
   };

@@ -64,8 +64,10 @@ export function toUsage({ at, usage, cpuRate }: Measured): UsageFields {
 }
 
 /** CRI has these of pods only. */
-export const toProcesses = ({ at, usage: { processes } }: Measured): ProcessUsage | null =>
-  processes === undefined ? null : { timestamp: at.toString(), processCount: toUint64(processes) };
+export const toProcesses = (at: bigint, count: number): ProcessUsage => ({
+  timestamp: at.toString(),
+  processCount: toUint64(BigInt(count)),
+});
 
 /**
  * The default interface is eth0, as every network names it that follows CNI's conventions; where there is none, the

@@ -6,8 +6,6 @@ export interface CgroupUsage {
   cpuNanos: bigint | undefined;
   memory: MemoryNumbers | undefined;
   swap: SwapNumbers | undefined;
-  /** Tasks: threads count, too. */
-  processes: bigint | undefined;
   /** Only cgroups of version 2 tell these. */
   pressure: { cpu: Pressure | undefined; memory: Pressure | undefined; io: Pressure | undefined };
 }
@@ -67,9 +65,13 @@ export const above0 = (value: bigint): bigint => (value > 0n ? value : 0n);
 export const parseNumber = (text: string | undefined): bigint | undefined =>
   text !== undefined && /^\d+\s*$/.test(text) ? BigInt(text.trim()) : undefined;
 
-/** A file of lines "name number" (the kernel's "flat keyed" form). */
+/** A file of lines "name number" (the kernel's "flat keyed" form). Of the dozens that there are few are asked for. */
 export function parseKeyed(text: string): (key: string) => bigint | undefined {
-  const entries = text.split("\n").map((line) => line.split(" "));
-  const values = new Map(entries.map(([key, value]) => [key, parseNumber(value)]));
-  return (key) => values.get(key);
+  const lines = `\n${text}`;
+  return (key) => {
+    const start = lines.indexOf(`\n${key} `);
+    if (start < 0) return undefined;
+    const end = lines.indexOf("\n", start + 1);
+    return parseNumber(lines.slice(start + key.length + 2, end < 0 ? undefined : end));
+  };
 }

@@ -4,6 +4,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
+import { eventually } from "../support/eventually.js";
 import { busybox, docker, startNode, type RealNode } from "../support/real-node.js";
 
 let node: RealNode;
@@ -88,6 +89,25 @@ test("an image that a container uses is not removed, nor any of its names", asyn
   });
   assert.deepEqual(await status(busybox), before);
   assert.equal((await node.status(container)).state, "CONTAINER_RUNNING");
+});
+
+test("the inodes of images and of what containers wrote are told when they have been counted", async () => {
+  const { container } = await node.start({ command: ["sh", "-c", "echo x >/file; touch /done; sleep 1000"] });
+  await eventually("it is written", async () => (await node.exec(container, ["ls", "/done"])).exit === 0);
+  const other = await startNode();
+  try {
+    const { image_filesystems, container_filesystems } = await eventually("all is counted", async () => {
+      const info = await other.image("ImageFsInfo", {});
+      const [{ inodes_used }] = info.container_filesystems;
+      return info.image_filesystems[0].inodes_used !== null && Number(inodes_used.value) > 0 && info;
+    });
+    // Busybox has hundreds of links to itself, which are one file, and a folder for them.
+    assert.ok(Number(image_filesystems[0].inodes_used.value) > 2, image_filesystems[0].inodes_used.value);
+    assert.ok(Number(container_filesystems[0].used_bytes.value) > 0);
+  } finally {
+    await other.close();
+  }
+  await node.runtime("RemoveContainer", { container_id: container });
 });
 
 test("the images' filesystem is Docker's, with the bytes that the images take", async () => {

@@ -451,6 +451,7 @@ for (const version of versions) {
     ...["ContainerStats", "ListContainerStats", "PodSandboxStats", "ListPodSandboxStats"],
     ...["StreamPodSandboxes", "StreamContainers", "StreamContainerStats", "StreamPodSandboxStats"],
     ...["GetContainerEvents", "StreamImages"],
+    ...["ListMetricDescriptors", "ListPodSandboxMetrics", "StreamPodSandboxMetrics"],
     ...[
       "ExecSync",
       "ReopenContainerLog",

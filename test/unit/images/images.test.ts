@@ -64,8 +64,7 @@ function daemon(images: ImageInspect[], containers: ContainerSummary[] = []) {
     diskUsage: () => Promise.resolve({ LayersSize: 123 }),
   };
   const clock = new ManualClock();
-  const host = { facts: () => Promise.resolve({ rootDirectory: "/var/lib/docker" }) };
-  const deps = { engine, clock, host, sandboxImage: "registry.k8s.io/pause:3.10", progressDeadline: 60_000 };
+  const deps = { engine, clock, sandboxImage: "registry.k8s.io/pause:3.10", progressDeadline: 60_000 };
   const tell = (event: PullProgress | "done" | Error): void => next?.(event);
   return { images: new Images(deps), engine, clock, calls, auths, tell };
 }
@@ -288,14 +287,25 @@ test("a removal that Docker refuses is an error", async () => {
   await assert.rejects(images.remove(imageId), { kind: "failedPrecondition" });
 });
 
-test("the images' filesystem is Docker's directory with the bytes of all layers", async () => {
+test("the bytes of all layers are the engine's number, with the time of the question", async () => {
   const { images, clock } = daemon([]);
   await clock.advance(7);
-  assert.deepEqual(await images.filesystem(never), {
-    timestamp: "7000000",
-    fsId: { mountpoint: "/var/lib/docker" },
-    usedBytes: { value: 123 },
-  });
+  assert.deepEqual(await images.layersSize(never), { timestamp: "7000000", bytes: 123 });
+});
+
+const layered = (Id: string, UpperDir: string, Name = "overlay2") =>
+  imageInspect({ Id, GraphDriver: { Name, Data: { UpperDir, LowerDir: "/l/base:/l/root" } } });
+
+test("layers that two images share are told once, and gone when the images are", async () => {
+  const all = [layered("sha256:a", "/l/a"), layered("sha256:b", "/l/b")];
+  const { images } = daemon(all);
+  assert.deepEqual([...((await images.layerFolders()) ?? [])].sort(), ["/l/a", "/l/b", "/l/base", "/l/root"]);
+  all.splice(0, 1);
+  assert.deepEqual([...((await images.layerFolders()) ?? [])].sort(), ["/l/b", "/l/base", "/l/root"]);
+});
+
+test("where Docker keeps layers in another way their folders are not known", async () => {
+  assert.equal(await daemon([layered("sha256:a", "/l/a", "btrfs")]).images.layerFolders(), undefined);
 });
 
 test("an image of a container is looked at once, until images change", async () => {

@@ -34,7 +34,6 @@ const v1: Case[] = [
       cpuNanos: 5_000_000_123n,
       memory,
       swap,
-      processes: 7n,
       pressure: { cpu: undefined, memory: undefined, io: undefined },
     },
   },
@@ -63,9 +62,8 @@ const v1: Case[] = [
     changed: {
       "cpuacct.usage": undefined,
       "memory.usage_in_bytes": undefined,
-      "pids.current": undefined,
     },
-    want: { cpuNanos: undefined, memory: undefined, swap: undefined, processes: undefined },
+    want: { cpuNanos: undefined, memory: undefined, swap: undefined },
   },
   {
     title: "memory without its details is not told by halves",
@@ -81,7 +79,6 @@ const v2: Case[] = [
       cpuNanos: 5_000_000_000n,
       memory,
       swap,
-      processes: 7n,
       pressure: { cpu: pressure, memory: pressure, io: pressure },
     },
   },

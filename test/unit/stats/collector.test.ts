@@ -5,6 +5,7 @@ import type { ContainerStatsFilter } from "../../../src/generated/runtime/v1/Con
 import type { ContainerStatsFilter__Output } from "../../../src/generated/runtime/v1/ContainerStatsFilter.js";
 import { containerInspect, fullId, received, sandboxId } from "../../support/builders.js";
 import { nodeTree } from "./node-tree.js";
+import { filesOfV2 } from "./texts.js";
 
 const value = (text: string) => ({ value: text });
 const id = fullId("c0");
@@ -128,8 +129,29 @@ for (const [title, dead] of [
 test("a container whose cgroup goes while it is read is left out, as one that has ended", async (t) => {
   const node = nodeTree(t, [container]);
   let looks = 0;
-  t.mock.method(node.files, "process", () => Promise.resolve(looks++ === 0 ? `0::${path}\n` : undefined));
+  t.mock.method(node.files, "process", () => (looks++ === 0 ? `0::${path}\n` : undefined));
   assert.deepEqual(await node.stats.containers(null), []);
+});
+
+test("a container that ends between two answers is left out, also when its pid is another's by then", async (t) => {
+  const node = nodeTree(t, [container], 0);
+  node.processV1(4242, path);
+  assert.equal((await node.stats.containers(null)).length, 1);
+  for (const controller of ["memory", "cpuacct", "pids"]) node.remove(`cgroup/${controller}${path}`);
+  node.process(4242, `/docker/${fullId("ff")}`);
+  assert.deepEqual(await node.stats.containers(null), []);
+});
+
+test("a container that was started again is told by its new cgroup", async (t) => {
+  const found = [container];
+  const node = nodeTree(t, found);
+  node.process(4242, path);
+  await node.stats.containers(null);
+  const moved = containerInspect({ ...container, State: { Pid: 4300, StartedAt: "2024-01-02T00:00:00Z" } });
+  found[0] = moved;
+  node.process(4300, `/docker/${id}`, { ...filesOfV2, "cpu.stat": "usage_usec 7\n" });
+  const [stats] = await node.stats.containers(null);
+  assert.deepEqual(stats?.cpu?.usageCoreNanoSeconds, value("7000"));
 });
 
 test("the files that a container wrote are told when they have been counted, also after its end", async (t) => {

@@ -5,9 +5,11 @@ import { parseNetDev } from "../../../src/stats/net-dev.js";
 const heading = `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 `;
-const eth0 = { name: "eth0", rxBytes: 1000n, rxErrors: 2n, txBytes: 3000n, txErrors: 4n };
+const received = { rxBytes: 1000n, rxPackets: 10n, rxErrors: 2n, rxDropped: 5n };
+const sent = { txBytes: 3000n, txPackets: 30n, txErrors: 4n, txDropped: 6n };
+const eth0 = { name: "eth0", ...received, ...sent };
 const eth0Line =
-  "  eth0:    1000      10    2    0    0     0          0         0     3000      30    4    0    0     0       0          0\n";
+  "  eth0:    1000      10    2    5    0     0          0         0     3000      30    4    6    0     0       0          0\n";
 
 const cases = [
   { title: "counters are told by interface", text: heading + eth0Line, want: [eth0] },
@@ -22,10 +24,8 @@ const cases = [
     want: [
       {
         name: "net1.5",
-        rxBytes: 18446744073709551615n,
-        rxErrors: 0n,
-        txBytes: 9007199254740993n,
-        txErrors: 0n,
+        ...{ rxBytes: 18446744073709551615n, rxPackets: 1n, rxErrors: 0n, rxDropped: 0n },
+        ...{ txBytes: 9007199254740993n, txPackets: 1n, txErrors: 0n, txDropped: 0n },
       },
     ],
   },

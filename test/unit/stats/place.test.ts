@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { containerPlace, podPlace } from "../../../src/stats/place.js";
+import { filesV1 } from "../../../src/stats/cgroup-v1.js";
+import { containerPlace, filesAt, podPlace } from "../../../src/stats/place.js";
 import { fullId } from "../../support/builders.js";
 
 const id = fullId("c0");
@@ -36,24 +37,20 @@ const cases = [
 ];
 for (const { title, text, container, pod } of cases) {
   test(`version 2, ${title}`, () => {
-    const path = (place: ReturnType<typeof podPlace>) =>
-      place?.files.find(({ name }) => name === "memory.current")?.path;
-    assert.equal(path(containerPlace(text, id)), `${container}/memory.current`);
-    assert.equal(path(podPlace(text, id)), `${pod}/memory.current`);
+    assert.equal(containerPlace(text, id)?.folder("memory"), container);
+    assert.equal(podPlace(text, id)?.folder("memory"), pod);
   });
 }
 
 test("version 1: each controller has a hierarchy of its own, one that is missing has no files", () => {
-  assert.deepEqual(
-    containerPlace(v1(`/docker/${id}`), id)?.files.map(({ path }) => path),
-    [
-      `/cpuacct/docker/${id}/cpuacct.usage`,
-      `/memory/docker/${id}/memory.usage_in_bytes`,
-      `/memory/docker/${id}/memory.limit_in_bytes`,
-      `/memory/docker/${id}/memory.memsw.limit_in_bytes`,
-      `/memory/docker/${id}/memory.stat`,
-    ],
-  );
+  const place = containerPlace(v1(`/docker/${id}`), id);
+  assert.deepEqual(place && filesAt(place, filesV1).map(({ path }) => path), [
+    `/cpuacct/docker/${id}/cpuacct.usage`,
+    `/memory/docker/${id}/memory.usage_in_bytes`,
+    `/memory/docker/${id}/memory.limit_in_bytes`,
+    `/memory/docker/${id}/memory.memsw.limit_in_bytes`,
+    `/memory/docker/${id}/memory.stat`,
+  ]);
 });
 
 for (const [title, text] of [

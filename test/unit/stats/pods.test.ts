@@ -51,8 +51,9 @@ test("a pod in a cgroup of the kubelet's is told by that cgroup, with its limit 
     ...filesOfV2,
     "cpu.stat": "usage_usec 90000000\n",
     "memory.current": "50000000\n",
-    "pids.current": "42\n",
   });
+  // What a container's systemd made, with two processes of its own.
+  node.cgroup(`${pod}/${first.Id}/init.scope`, { "cgroup.procs": "201\n202\n" });
   await node.clock.advance(1000);
   const { attributes, linux } = await node.stats.pod("5a");
   assert.deepEqual(attributes, {
@@ -64,7 +65,7 @@ test("a pod in a cgroup of the kubelet's is told by that cgroup, with its limit 
   assert.deepEqual(linux?.cpu?.usageCoreNanoSeconds, value("90000000000"));
   assert.deepEqual(linux?.memory?.workingSetBytes, value("44000000"));
   assert.deepEqual(linux?.memory?.availableBytes, value("23108864"));
-  assert.deepEqual(linux?.process, { timestamp: "1000000000", processCount: value("42") });
+  assert.deepEqual(linux?.process, { timestamp: "1000000000", processCount: value("5") });
   assert.equal(linux?.io?.psi?.Some?.Total, "123456");
   assert.deepEqual(idsOf(linux?.containers), ["c1", "c2"]);
   assert.deepEqual(linux?.containers?.[0]?.memory?.workingSetBytes, value("4000000"));
@@ -76,7 +77,7 @@ test("a pod without a cgroup parent is the sum of its sandbox and containers, wi
   assert.deepEqual(linux?.cpu?.usageCoreNanoSeconds, value("15000000000"));
   assert.deepEqual(linux?.memory?.workingSetBytes, value("12000000"));
   assert.deepEqual(linux?.memory?.availableBytes, null);
-  assert.deepEqual(linux?.process?.processCount, value("21"));
+  assert.deepEqual(linux?.process?.processCount, value("3"));
   assert.deepEqual([linux?.cpu?.psi, linux?.io], [null, undefined]);
 });
 

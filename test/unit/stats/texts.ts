@@ -18,7 +18,6 @@ export const filesOfV1: Record<string, string> = {
     "total_inactive_file 6000000",
     "",
   ].join("\n"),
-  "pids.current": "7\n",
 };
 
 export const pressureText =
@@ -34,7 +33,6 @@ export const filesOfV2: Record<string, string> = {
   "memory.stat": "anon 3000000\nfile 7000000\ninactive_file 6000000\npgfault 1234\npgmajfault 5\n",
   "memory.swap.current": "4096\n",
   "memory.swap.max": "33554432\n",
-  "pids.current": "7\n",
 };
 
 /** With some files changed, or taken away. */

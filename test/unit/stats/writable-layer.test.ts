@@ -6,6 +6,7 @@ import { test, type TestContext } from "node:test";
 import type { Clock } from "../../../src/clock.js";
 import type { ContainerInspect } from "../../../src/docker/engine.js";
 import { CriError } from "../../../src/errors.js";
+import { Counting } from "../../../src/stats/counting.js";
 import { WritableLayers } from "../../../src/stats/writable-layer.js";
 import { containerInspect, fullId, recordingLog } from "../../support/builders.js";
 import { eventually } from "../../support/eventually.js";
@@ -21,10 +22,11 @@ const overlay = (start: string, UpperDir: string) =>
 
 function layersOf(t: TestContext, list: () => Promise<ContainerInspect[]>, clock: Clock) {
   const host = { facts: () => Promise.resolve({ rootDirectory: "/var/lib/docker" }) };
-  const layers = new WritableLayers({ inventory: { list }, host, clock, log: recordingLog() });
-  t.after(() => layers.close());
-  layers.start();
-  return layers;
+  const layers = new WritableLayers({ inventory: { list }, host, clock });
+  const counting = new Counting({ counters: [layers], clock, log: recordingLog() });
+  t.after(() => counting.close());
+  counting.start();
+  return Object.assign(layers, { close: () => counting.close() });
 }
 /** The first round is over when it waits for the next. */
 const roundOver = (clock: ManualClock) =>
@@ -80,6 +82,23 @@ test("a driver that keeps no such folder, and a folder that is not there, give n
   );
 });
 
+test("a container that was just started is counted for the first who asks, if it has few files", async (t) => {
+  const [few, many] = [folder(t), folder(t)];
+  writeFileSync(join(few, "file"), "x");
+  for (let index = 0; index < 600; index++) writeFileSync(join(many, String(index)), "");
+  const found = [overlay("c1", few), overlay("c2", many)];
+  const clock = new ManualClock();
+  const layers = layersOf(t, () => new Promise(() => undefined), clock);
+  const counted = await Promise.all(found.map((container) => layers.getSoon(container)));
+  assert.deepEqual(
+    counted.map((usage) => usage?.inodesUsed),
+    [{ value: "2" }, undefined],
+  );
+  // The second is left to the background from now on, however few files it has.
+  for (let index = 0; index < 600; index++) rmSync(join(many, String(index)));
+  assert.equal(await layers.getSoon(overlay("c2", many)), undefined);
+});
+
 test("while Docker is away the last numbers stay, and the next round finds it again", async (t) => {
   const upper = folder(t);
   const clock = new ManualClock();
@@ -99,6 +118,18 @@ test("the end does not wait for a Docker Engine that does not answer", async (t)
   const layers = layersOf(t, () => new Promise(() => undefined), new ManualClock());
   await layers.close();
   assert.equal(layers.get(fullId("c1")), undefined);
+});
+
+test("a long wait for Docker is no work to rest from", async (t) => {
+  const upper = folder(t);
+  const clock = new ManualClock();
+  const list = async () => {
+    await clock.sleep(5000);
+    return [overlay("c1", upper)];
+  };
+  const layers = layersOf(t, list, clock);
+  await clock.advance(5000);
+  await eventually("it is counted", () => Promise.resolve(layers.get(fullId("c1")) !== undefined));
 });
 
 test("counting takes a tenth of the time: it rests nine times as long as it works", async (t) => {
