@@ -71,8 +71,16 @@ export class FakeEngine implements Engine {
     this.#failures.set(method, [...failures, ...Array.from({ length: times }, () => error)]);
   }
 
-  /** The delay of this engine: a call waits for the test, not for a clock. */
-  hold(method: Method): Held {
+  /** What is left of the failures of a method does not happen. */
+  recover(method: Method): void {
+    this.#failures.delete(method);
+  }
+
+  /**
+   * The delay of this engine: a call waits for the test, not for a clock.
+   * @param calls how many calls wait for it
+   */
+  hold(method: Method, calls = 1): Held {
     let release!: () => void;
     let arrive!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));
@@ -82,8 +90,19 @@ export class FakeEngine implements Engine {
       return released;
     };
     const hold = { reached, release, enter };
-    this.#holds.set(method, [...(this.#holds.get(method) ?? []), hold]);
-    return hold;
+    const holds = Array.from({ length: calls }, () => hold);
+    this.#holds.set(method, [...(this.#holds.get(method) ?? []), ...holds]);
+    return {
+      reached,
+      release: () => {
+        const left = this.#holds.get(method) ?? [];
+        this.#holds.set(
+          method,
+          left.filter((other) => other !== hold),
+        );
+        release();
+      },
+    };
   }
 
   /** Nobody answers any more; streams break off. */
