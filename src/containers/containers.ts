@@ -92,12 +92,13 @@ export class Containers {
     try {
       await logs.prepare(container);
       await mounts.during(records, () => engine.startContainer(container.Id));
-      const started = await engine.inspectContainer(container.Id);
-      await this.#limit(started);
-      await logs.started(started);
     } finally {
       inventory.touch(container.Id, "container");
     }
+    // The look that this takes is the one that the next read would take.
+    const started = await inventory.get("container", container.Id);
+    await this.#limit(started);
+    await logs.started(started);
   }
 
   /**
@@ -184,7 +185,7 @@ export class Containers {
 
   /** Docker starts a process at once, so what it cannot limit is limited a moment later. */
   async #limit({ Id, State }: ContainerInspect): Promise<void> {
-    const { engine, host, extras, kernel } = this.deps;
+    const { engine, inventory, host, extras, kernel } = this.deps;
     const extra = extras.get(Id);
     if (!extra || !State.Running) return;
     const facts = await host.facts();
@@ -192,7 +193,7 @@ export class Containers {
       await kernel.writeCgroupFiles(State.Pid, toCgroupFiles(extra, facts), facts);
       if (extra.oomScoreAdj !== undefined) await kernel.setOomScoreAdj(State.Pid, extra.oomScoreAdj, facts);
     } catch (error) {
-      await engine.stopContainer(Id, 0);
+      await engine.stopContainer(Id, 0).finally(() => inventory.touch(Id, "container"));
       throw error;
     }
   }

@@ -145,18 +145,19 @@ export class Pods {
     const { engine, inventory } = this.deps;
     try {
       await engine.startContainer(id);
-      const { ResolvConfPath, State } = await engine.inspectContainer(id);
-      if (resolvConf === undefined) return State.Pid;
-      // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
-      await writeFile(ResolvConfPath, resolvConf).catch((error: unknown) => {
-        throw new CriError("internal", `the pod's DNS cannot be written: ${messageOf(error)}`, {
-          cause: error,
-        });
-      });
-      return State.Pid;
     } finally {
       inventory.touch(id, "podsandbox");
     }
+    // The look that this takes is the one that the next read would take.
+    const { ResolvConfPath, State } = await inventory.get("podsandbox", id);
+    if (resolvConf === undefined) return State.Pid;
+    // In place: the file is bind-mounted into the pod's containers, and a new inode would not be seen there.
+    await writeFile(ResolvConfPath, resolvConf).catch((error: unknown) => {
+      throw new CriError("internal", `the pod's DNS cannot be written: ${messageOf(error)}`, {
+        cause: error,
+      });
+    });
+    return State.Pid;
   }
 
   async #stop(sandbox: ContainerInspect): Promise<void> {
