@@ -3,6 +3,7 @@ import { startApp } from "./app.js";
 import { parseCommand, type Command, type Config } from "./config.js";
 import { messageOf } from "./errors.js";
 import { helpText, UsageError } from "./flags.js";
+import { keepHeapSmall } from "./heap.js";
 import { makeLog } from "./log.js";
 import { programVersion } from "./version.js";
 
@@ -32,6 +33,7 @@ async function run(config: Config): Promise<void> {
   });
   try {
     const app = await startApp(config, log);
+    keepHeapSmall();
     log.info("stopping", { signal: await stop });
     await app.close();
     exitAfterLog(0);

@@ -39,7 +39,7 @@ export interface ImageFacts {
 export class Images {
   /** The User of an image, by id: an image's content never changes. */
   readonly #users = new Map<string, string>();
-  /** Looks at images by id, until Docker tells that something has changed. */
+  /** Looks at images by any reference, until Docker tells that something has changed. */
   #known = new Map<string, Promise<ImageInspect | undefined>>();
 
   /** Those of its layers, likewise. */
@@ -90,16 +90,16 @@ export class Images {
   }
 
   /**
-   * An image by its id as it was when images changed last; undefined when it is not there. Unlike `inspect` this is
-   * for whoever asks often, and may be told old names for the moment that Docker's event takes.
+   * An image as it was when images changed last; undefined when it is not there. Unlike `inspect` this is for whoever
+   * asks often, and may be told old news for the moment that Docker's event takes.
    */
-  known(id: string): Promise<ImageInspect | undefined> {
+  known(reference: string): Promise<ImageInspect | undefined> {
     const known = this.#known;
-    const before = known.get(id);
+    const before = known.get(reference);
     if (before) return before;
-    const looking = this.inspect(id);
-    known.set(id, looking);
-    looking.catch(() => known.delete(id));
+    const looking = this.inspect(reference);
+    known.set(reference, looking);
+    looking.catch(() => known.delete(reference));
     return looking;
   }
 
@@ -139,6 +139,7 @@ export class Images {
     } finally {
       idle.abort();
       await watching;
+      this.changed();
     }
     const image = await this.inspect(reference, signal);
     if (!image)
@@ -151,7 +152,8 @@ export class Images {
    * @throws CriError notFound
    */
   async get(reference: string): Promise<ImageFacts> {
-    const image = await this.inspect(reference);
+    // What is not there may have been pulled by somebody else just now.
+    const image = (await this.known(reference)) ?? (await this.inspect(reference));
     if (!image) throw new CriError("notFound", `image ${reference} is not here; it must be pulled first`);
     const { Labels, User = "", Volumes } = image.Config ?? {};
     return { id: image.Id, labels: Labels ?? {}, user: User, volumes: Object.keys(Volumes ?? {}) };
@@ -196,9 +198,13 @@ export class Images {
       throw new CriError("failedPrecondition", `image ${reference} is in use by ${names}`);
     }
     // Forced only because Docker else refuses an id with several names; nothing uses the image.
-    await engine.removeImage(image.Id, { force: true }).catch((error: unknown) => {
+    try {
+      await engine.removeImage(image.Id, { force: true });
+    } catch (error) {
       if (!isKind(error, "notFound")) throw error;
-    });
+    } finally {
+      this.changed();
+    }
   }
 
   /** Bytes of all layers, shared ones once; of a moment ago where the engine is slow to tell. */

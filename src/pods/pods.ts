@@ -62,8 +62,8 @@ export class Pods {
     const { engine, network, accounts, host, log, sandboxImage, runtimeHandlers } = this.deps;
     const facts = await host.facts();
     const runtime = runtimeOf(spec.runtimeHandler, runtimeHandlers, facts);
-    const podNetwork = spec.namespaces.network === "POD" ? await network.plan(spec) : undefined;
-    const [image, seccomp] = await Promise.all([
+    const [podNetwork, image, seccomp] = await Promise.all([
+      spec.namespaces.network === "POD" ? network.plan(spec) : undefined,
       this.#ensureImage(signal),
       readSeccomp(spec.confinement.seccomp),
     ]);

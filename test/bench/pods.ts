@@ -31,7 +31,7 @@ export async function podConfig(logDirectory: string) {
       "kubernetes.io/config.seen": "2024-05-01T10:00:00.000000000Z",
       "kubernetes.io/config.source": "api",
     },
-    linux: { cgroupParent: "/kubepods/besteffort", securityContext: { namespaceOptions } },
+    linux: { cgroupParent: `/kubepods/besteffort/pod${uid}`, securityContext: { namespaceOptions } },
   };
 }
 
