@@ -11,11 +11,12 @@ import { callRows } from "./docker-calls.js";
 import { criLife, lifecycleRows, type Life } from "./lifecycle.js";
 import { describeMachine, printTable } from "./measure.js";
 import { memoryRows } from "./memory.js";
+import { outsideChangeRow } from "./outside-changes.js";
 import { parseOptions } from "./options.js";
 import { ownDirectory, startRows } from "./own-server.js";
 import { growTo, makePod } from "./pods.js";
 import { rawDocker, rawLife } from "./raw-docker.js";
-import { showsAll, readRows, usageRows, type Endpoint } from "./reads.js";
+import { showsAll, readRows, usageRows, warmUp, type Endpoint } from "./reads.js";
 
 const options = parseOptions(process.argv.slice(2));
 const testDirectory = process.env["DOCKERSHIM_TEST_DIR"] ?? "";
@@ -74,13 +75,16 @@ async function measureReads(count: number): Promise<void> {
   // Statistics of new containers may take a server a moment.
   for (const endpoint of endpoints)
     await eventually(`${endpoint.name} shows its pods`, () => showsAll(endpoint));
+  progress("warming up");
+  await warmUp(endpoints);
   progress("reads");
   const notes: string[] = [];
   const reads = await readRows(endpoints, (note) => notes.push(note));
   progress("polling");
   const usage = await usageRows(endpoints);
+  const outside = await outsideChangeRow(endpoints, docker());
   console.log("");
-  printTable([`${count} pods`, ...endpoints.map(({ name }) => name)], [...reads, ...usage]);
+  printTable([`${count} pods`, ...endpoints.map(({ name }) => name)], [...reads, outside, ...usage]);
   for (const note of notes) console.log(note);
 }
 
