@@ -52,7 +52,7 @@ const pureFiles = [
   "src/containers/docker-mounts.ts",
   "src/inventory/changes.ts",
   "src/host/runtime-handlers.ts",
-  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,members,net-dev,place,pressure,sum,to-cri,usage}.ts",
+  "src/stats/{cgroup-v1,cgroup-v2,cpu-rates,net-dev,place,pressure,sum,to-cri,usage}.ts",
   "src/metrics/{cgroup-v1,cgroup-v2,host,sample,table,to-cri}.ts",
   "src/observability/tracing-settings.ts",
   "src/config.ts",

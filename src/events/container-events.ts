@@ -3,10 +3,10 @@
  * is by then. Nothing is made while nobody listens.
  */
 import type { ContainerInspect } from "../docker/engine.js";
+import { CriError, messageOf } from "../errors.js";
 import type { ContainerEventResponse } from "../generated/runtime/v1/ContainerEventResponse.js";
 import type { Change } from "../inventory/changes.js";
 import { kindOf, sandboxIdLabel } from "../kube/labels.js";
-import { CriError, messageOf } from "../errors.js";
 import { Broadcast } from "./broadcast.js";
 
 type Pod = Pick<ContainerEventResponse, "podSandboxStatus" | "containersStatuses">;

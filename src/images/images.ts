@@ -39,11 +39,10 @@ export interface ImageFacts {
 export class Images {
   /** The User of an image, by id: an image's content never changes. */
   readonly #users = new Map<string, string>();
+  /** The folders of its layers, likewise. */
+  readonly #folders = new Map<string, string[]>();
   /** Looks at images by any reference, until Docker tells that something has changed. */
   #known = new Map<string, Promise<ImageInspect | undefined>>();
-
-  /** Those of its layers, likewise. */
-  readonly #folders = new Map<string, string[]>();
   readonly #layersSize: LayersSize;
 
   constructor(private readonly deps: ImagesDependencies) {

@@ -54,7 +54,7 @@ export class Entries {
     return [...this.#stale];
   }
 
-  /** Every container of that kind with its count of changes, to be compared later. */
+  /** The count of changes of each, to be compared later. */
   counts(): Map<string, number> {
     return new Map([...this.#entries].map(([id, { changes }]) => [id, changes]));
   }

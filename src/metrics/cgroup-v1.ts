@@ -5,7 +5,9 @@ import {
   deviceSamples,
   inSeconds,
   perSecond,
+  quotaSamples,
   samples,
+  usageSamples,
   type DeviceCount,
   type DeviceName,
   type Sample,
@@ -32,18 +34,16 @@ const deviceFiles = {
 
 export function samplesV1(text: Texts, pageSizes: readonly string[], deviceName: DeviceName): Sample[] {
   const number = (name: string) => parseNumber(text(name));
-  const { cpuNanos, memory } = parseUsageV1(text);
+  const usage = parseUsageV1(text);
+  const { memory } = usage;
   const time = parseKeyed(text("cpuacct.stat") ?? "");
   const stat = parseKeyed(text("memory.stat") ?? "");
   const first = ([name, other]: readonly [string, string]) => parseDevices(text(name) ?? text(other) ?? "");
   return [
+    ...usageSamples(usage),
     ...samples([
-      ["container_cpu_usage_seconds_total", inSeconds(cpuNanos, perSecond.nanos), "total"],
       ["container_cpu_user_seconds_total", inSeconds(time("user"), perSecond.ticks)],
       ["container_cpu_system_seconds_total", inSeconds(time("system"), perSecond.ticks)],
-      ["container_memory_usage_bytes", memory?.usage],
-      ["container_memory_working_set_bytes", memory?.workingSet],
-      ["container_memory_rss", memory?.anonymous],
       ["container_memory_max_usage_bytes", number("memory.max_usage_in_bytes")],
       ["container_memory_cache", stat("total_cache")],
       ["container_memory_mapped_file", stat("total_mapped_file")],
@@ -53,8 +53,6 @@ export function samplesV1(text: Texts, pageSizes: readonly string[], deviceName:
       ["container_memory_failcnt", number("memory.failcnt")],
       ["container_memory_failures_total", stat("pgfault"), "pgfault", "container"],
       ["container_memory_failures_total", stat("pgmajfault"), "pgmajfault", "container"],
-      ["container_memory_failures_total", memory?.pageFaults, "pgfault", "hierarchy"],
-      ["container_memory_failures_total", memory?.majorPageFaults, "pgmajfault", "hierarchy"],
       ["container_memory_total_active_file_bytes", stat("total_active_file")],
       ["container_memory_total_inactive_file_bytes", stat("total_inactive_file")],
       ["container_memory_file_dirty_bytes", stat("total_dirty")],
@@ -71,7 +69,8 @@ export function samplesV1(text: Texts, pageSizes: readonly string[], deviceName:
         memory && limitOf(number("memory.memsw.limit_in_bytes") ?? 0n),
       ],
     ]),
-    ...quotaSamples(number("cpu.cfs_quota_us"), parseKeyed(text("cpu.stat") ?? "")),
+    // No quota reads as -1, which is no number here.
+    ...quotaSamples(number("cpu.cfs_quota_us"), parseKeyed(text("cpu.stat") ?? ""), cpuStatKeys),
     ...pageSizes.flatMap((size) =>
       samples([
         ["container_hugetlb_usage_bytes", number(`hugetlb.${size}.usage_in_bytes`), size],
@@ -83,18 +82,7 @@ export function samplesV1(text: Texts, pageSizes: readonly string[], deviceName:
   ];
 }
 
-/** Without a quota, which reads as -1, nothing is throttled. Kernels before 5.14 know no bursts. */
-function quotaSamples(quota: bigint | undefined, stat: (key: string) => bigint | undefined): Sample[] {
-  if (quota === undefined) return [];
-  return samples([
-    ["container_spec_cpu_quota", quota],
-    ["container_cpu_cfs_periods_total", stat("nr_periods")],
-    ["container_cpu_cfs_throttled_periods_total", stat("nr_throttled")],
-    ["container_cpu_cfs_throttled_seconds_total", inSeconds(stat("throttled_time"), perSecond.nanos)],
-    ["container_cpu_cfs_burst_periods_total", stat("nr_bursts") ?? 0n],
-    ["container_cpu_cfs_burst_seconds_total", inSeconds(stat("burst_time") ?? 0n, perSecond.nanos)],
-  ]);
-}
+const cpuStatKeys = { throttled: "throttled_time", burst: "burst_time", unit: perSecond.nanos };
 
 /** No limit is a number of whole pages near 2^63; metrics say 0. */
 const limitOf = (limit: bigint | undefined): bigint | undefined =>

@@ -5,7 +5,9 @@ import {
   deviceSamples,
   inSeconds,
   perSecond,
+  quotaSamples,
   samples,
+  usageSamples,
   type DeviceCount,
   type DeviceName,
   type Sample,
@@ -22,18 +24,18 @@ export const metricFilesV2 = (pageSizes: readonly string[]): StatsFile[] =>
 export function samplesV2(text: Texts, pageSizes: readonly string[], deviceName: DeviceName): Sample[] {
   const number = (name: string) => parseNumber(text(name));
   const keyed = (name: string) => parseKeyed(text(name) ?? "");
-  const { cpuNanos, memory, pressure } = parseUsageV2(text);
+  const usage = parseUsageV2(text);
+  const { memory, pressure } = usage;
   const [cpu, stat, events] = [keyed("cpu.stat"), keyed("memory.stat"), keyed("memory.events")];
   const limit = (name: string) => (text(name) === undefined ? undefined : (number(name) ?? 0n));
+  // "QUOTA PERIOD", with "max" for no quota.
+  const [quota, period] = (text("cpu.max") ?? "").split(" ");
   const devices = parseDevices(text("io.stat") ?? "");
   return [
+    ...usageSamples(usage),
     ...samples([
-      ["container_cpu_usage_seconds_total", inSeconds(cpuNanos, perSecond.nanos), "total"],
       ["container_cpu_user_seconds_total", inSeconds(cpu("user_usec"), perSecond.micros)],
       ["container_cpu_system_seconds_total", inSeconds(cpu("system_usec"), perSecond.micros)],
-      ["container_memory_usage_bytes", memory?.usage],
-      ["container_memory_working_set_bytes", memory?.workingSet],
-      ["container_memory_rss", memory?.anonymous],
       // Since Linux 5.19.
       ["container_memory_max_usage_bytes", number("memory.peak")],
       ["container_memory_cache", stat("file")],
@@ -44,8 +46,6 @@ export function samplesV2(text: Texts, pageSizes: readonly string[], deviceName:
       ["container_memory_failcnt", events("max")],
       ["container_memory_failures_total", memory?.pageFaults, "pgfault", "container"],
       ["container_memory_failures_total", memory?.majorPageFaults, "pgmajfault", "container"],
-      ["container_memory_failures_total", memory?.pageFaults, "pgfault", "hierarchy"],
-      ["container_memory_failures_total", memory?.majorPageFaults, "pgmajfault", "hierarchy"],
       ["container_memory_total_active_file_bytes", stat("active_file")],
       ["container_memory_total_inactive_file_bytes", stat("inactive_file")],
       ["container_memory_file_dirty_bytes", stat("file_dirty")],
@@ -59,12 +59,13 @@ export function samplesV2(text: Texts, pageSizes: readonly string[], deviceName:
       ["container_oom_events_total", events("oom_kill")],
       ["container_threads", number("pids.current")],
       ["container_threads_max", limit("pids.max")],
+      ["container_spec_cpu_period", parseNumber(period)],
       ["container_spec_cpu_shares", sharesOf(number("cpu.weight"))],
       ["container_spec_memory_limit_bytes", limit("memory.max")],
       ["container_spec_memory_reservation_limit_bytes", limit("memory.min")],
       ["container_spec_memory_swap_limit_bytes", memory && (limit("memory.swap.max") ?? 0n)],
     ]),
-    ...quotaSamples(text("cpu.max") ?? "", cpu),
+    ...quotaSamples(parseNumber(quota), cpu, cpuStatKeys),
     ...pressureSamples("cpu", pressure.cpu),
     ...pressureSamples("memory", pressure.memory),
     ...pressureSamples("io", pressure.io),
@@ -93,24 +94,7 @@ function kernelOf(stat: (key: string) => bigint | undefined): bigint | undefined
 const sharesOf = (weight: bigint | undefined): bigint | undefined =>
   weight === undefined ? undefined : ((weight - 1n) * 262_142n) / 9999n + 2n;
 
-/** cpu.max is "QUOTA PERIOD", with "max" for no quota; then nothing is throttled. */
-function quotaSamples(max: string, stat: (key: string) => bigint | undefined): Sample[] {
-  const [quotaText, period] = max.split(" ");
-  const quota = parseNumber(quotaText);
-  const spec = samples([["container_spec_cpu_period", parseNumber(period)]]);
-  if (quota === undefined) return spec;
-  return [
-    ...spec,
-    ...samples([
-      ["container_spec_cpu_quota", quota],
-      ["container_cpu_cfs_periods_total", stat("nr_periods")],
-      ["container_cpu_cfs_throttled_periods_total", stat("nr_throttled")],
-      ["container_cpu_cfs_throttled_seconds_total", inSeconds(stat("throttled_usec"), perSecond.micros)],
-      ["container_cpu_cfs_burst_periods_total", stat("nr_bursts") ?? 0n],
-      ["container_cpu_cfs_burst_seconds_total", inSeconds(stat("burst_usec") ?? 0n, perSecond.micros)],
-    ]),
-  ];
-}
+const cpuStatKeys = { throttled: "throttled_usec", burst: "burst_usec", unit: perSecond.micros };
 
 const pressureSamples = (what: "cpu" | "memory" | "io", pressure: Pressure | undefined): Sample[] =>
   samples([

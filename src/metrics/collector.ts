@@ -15,7 +15,6 @@ import type { Inventory } from "../inventory/inventory.js";
 import { filesV1 } from "../stats/cgroup-v1.js";
 import { filesV2 } from "../stats/cgroup-v2.js";
 import type { KernelFiles } from "../stats/kernel-files.js";
-import { membersOf } from "../stats/members.js";
 import { parseNetDev } from "../stats/net-dev.js";
 import type { Cgroup, Places } from "../stats/places.js";
 import type { WritableLayers } from "../stats/writable-layer.js";
@@ -38,7 +37,7 @@ import {
 } from "./to-cri.js";
 
 export interface MetricsDependencies {
-  inventory: Pick<Inventory, "list">;
+  inventory: Pick<Inventory, "list" | "containersOf">;
   host: { facts(): Promise<{ rootDirectory: string }> };
   clock: Clock;
   files: KernelFiles;
@@ -75,15 +74,11 @@ export class Metrics {
   /** Those whose sandbox runs, one by one, as they are read. */
   async *pods(): AsyncGenerator<PodSandboxMetrics> {
     const { inventory } = this.deps;
-    const [sandboxes, containers, host] = await Promise.all([
-      inventory.list("podsandbox"),
-      inventory.list("container"),
-      this.#host(),
-    ]);
-    const members = membersOf(containers);
+    const [sandboxes, host] = await Promise.all([inventory.list("podsandbox"), this.#host()]);
     const breathe = breather();
     for (const sandbox of sandboxes) {
-      const metrics = await this.#pod(sandbox, members(sandbox.Id), host, breathe);
+      const members = await inventory.containersOf(sandbox.Id);
+      const metrics = await this.#pod(sandbox, members, host, breathe);
       if (metrics) yield metrics;
     }
   }
@@ -101,7 +96,7 @@ export class Metrics {
 
   async #pod(
     sandbox: ContainerInspect,
-    members: ContainerInspect[],
+    members: readonly ContainerInspect[],
     host: Host,
     breathe: () => Promise<void> | undefined,
   ): Promise<PodSandboxMetrics | undefined> {

@@ -3,8 +3,7 @@
  * inventory knows which containers run and with which process.
  *
  * Lists have what runs. The kubelet looks at nothing else in them (it drops terminated containers), and critest
- * asks for started ones. What has ended is known by its id, and has attributes and
- * its files only.
+ * asks for started ones. What has ended is known by its id, and has attributes and its files only.
  *
  * A pod's usage is that of the cgroup that the kubelet made for it, which its sandbox's is in: with the overhead,
  * and never going down when a container is replaced. Without a cgroup parent the pod has no cgroup, since Docker's
@@ -23,12 +22,12 @@ import type { Inventory } from "../inventory/inventory.js";
 import { matchesLabels } from "../kube/filter.js";
 import { fromLabels, sandboxIdLabel } from "../kube/labels.js";
 import { podOf } from "../kube/names.js";
+import { remembering } from "../remember.js";
 import { breather } from "../waiting.js";
 import { filesV1, parseUsageV1 } from "./cgroup-v1.js";
 import { filesV2, parseUsageV2 } from "./cgroup-v2.js";
 import { CpuRates } from "./cpu-rates.js";
 import type { KernelFiles } from "./kernel-files.js";
-import { membersOf, type Members } from "./members.js";
 import { parseNetDev } from "./net-dev.js";
 import type { Cgroup, Places } from "./places.js";
 import { sumOf } from "./sum.js";
@@ -36,7 +35,7 @@ import { toNetwork, toProcesses, toUsage, type Measured } from "./to-cri.js";
 import type { WritableLayers } from "./writable-layer.js";
 
 export interface StatsDependencies {
-  inventory: Pick<Inventory, "get" | "list">;
+  inventory: Pick<Inventory, "get" | "list" | "containersOf">;
   clock: Clock;
   files: KernelFiles;
   places: Places;
@@ -45,8 +44,7 @@ export interface StatsDependencies {
 
 export class Stats {
   readonly #rates = new CpuRates();
-  /** By inspect: it does not change, there is another when the container has. */
-  readonly #attributes = new WeakMap<ContainerInspect, ContainerAttributes>();
+  readonly #attributesOf = remembering(attributesOf);
 
   constructor(private readonly deps: StatsDependencies) {}
 
@@ -72,23 +70,18 @@ export class Stats {
   /** @throws CriError notFound */
   async pod(id: string): Promise<PodSandboxStats> {
     const sandbox = await this.deps.inventory.get("podsandbox", id);
-    const members = membersOf(await this.deps.inventory.list("container"));
+    const members = await this.deps.inventory.containersOf(sandbox.Id);
     return this.#podStats(sandbox, members) ?? { attributes: podAttributesOf(sandbox) };
   }
 
   /** Those whose sandbox runs and that match. */
   async pods(filter: PodSandboxStatsFilter__Output | null): Promise<PodSandboxStats[]> {
     const { inventory } = this.deps;
-    const [sandboxes, containers] = await Promise.all([
-      inventory.list("podsandbox"),
-      inventory.list("container"),
-    ]);
-    const members = membersOf(containers);
     const breathe = breather();
     const found: PodSandboxStats[] = [];
-    for (const sandbox of sandboxes) {
+    for (const sandbox of await inventory.list("podsandbox")) {
       if (!matchesPod(sandbox, filter)) continue;
-      const stats = this.#podStats(sandbox, members);
+      const stats = this.#podStats(sandbox, await inventory.containersOf(sandbox.Id));
       if (stats) found.push(stats);
       await breathe();
     }
@@ -105,13 +98,13 @@ export class Stats {
   }
 
   /** Undefined for a pod whose sandbox does not run, or has ended meanwhile. */
-  #podStats(sandbox: ContainerInspect, members: Members): PodSandboxStats | undefined {
+  #podStats(sandbox: ContainerInspect, members: readonly ContainerInspect[]): PodSandboxStats | undefined {
     const { places } = this.deps;
     const hasCgroup = sandbox.HostConfig.CgroupParent !== "";
     const cgroup = hasCgroup ? places.pod(sandbox) : places.container(sandbox);
     const own = this.#measure(sandbox, cgroup);
     if (!cgroup || !own) return undefined;
-    const running = this.#running(members(sandbox.Id));
+    const running = this.#running(members);
     const all = hasCgroup ? own : sumOf([own, ...running.map(({ measured }) => measured)]);
     const counted = hasCgroup ? [cgroup] : [cgroup, ...running.map((one) => one.cgroup)];
     const processes = counted.reduce((sum, one) => sum + one.pids().length, 0);
@@ -138,7 +131,7 @@ export class Stats {
     return toNetwork(at, parseNetDev(this.deps.files.process(State.Pid, "net/dev") ?? ""));
   }
 
-  #running(containers: ContainerInspect[]) {
+  #running(containers: readonly ContainerInspect[]) {
     return containers.flatMap((container) => {
       const cgroup = this.deps.places.container(container);
       const measured = this.#measure(container, cgroup);
@@ -153,15 +146,6 @@ export class Stats {
       ...(measured && toUsage(measured)),
       ...(layer && { writableLayer: layer }),
     };
-  }
-
-  #attributesOf(container: ContainerInspect): ContainerAttributes {
-    const known = this.#attributes.get(container);
-    if (known) return known;
-    const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
-    const attributes = { id, metadata, labels, annotations };
-    this.#attributes.set(container, attributes);
-    return attributes;
   }
 
   /** Undefined when the container does not run (any more). */
@@ -191,6 +175,11 @@ const matchesPod = (
 ): boolean =>
   !filter ||
   (Id.startsWith(filter.id) && matchesLabels(fromLabels(Config.Labels).labels, filter.labelSelector));
+
+function attributesOf(container: ContainerInspect): ContainerAttributes {
+  const { id = "", metadata = null, labels = {}, annotations = {} } = toContainer(container);
+  return { id, metadata, labels, annotations };
+}
 
 const podAttributesOf = ({ Id, Name, Config }: ContainerInspect) => ({
   id: Id,

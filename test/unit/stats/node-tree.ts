@@ -7,7 +7,7 @@ import type { ContainerInspect } from "../../../src/docker/engine.js";
 import { CriError } from "../../../src/errors.js";
 import type { FilesystemUsage } from "../../../src/generated/runtime/v1/FilesystemUsage.js";
 import type { Kind } from "../../../src/kube/labels.js";
-import { kindOf } from "../../../src/kube/labels.js";
+import { kindOf, sandboxIdLabel } from "../../../src/kube/labels.js";
 import { Metrics } from "../../../src/metrics/collector.js";
 import { Stats } from "../../../src/stats/collector.js";
 import { KernelFiles } from "../../../src/stats/kernel-files.js";
@@ -43,6 +43,8 @@ export function nodeTree(t: TestContext, found: ContainerInspect[], keptOpen?: n
   const ofKind = (kind: Kind) => found.filter(({ Config }) => kindOf(Config.Labels) === kind);
   const inventory = {
     list: (kind: Kind) => Promise.resolve(ofKind(kind)),
+    containersOf: (id: string) =>
+      Promise.resolve(ofKind("container").filter(({ Config }) => Config.Labels[sandboxIdLabel] === id)),
     get: (kind: Kind, id: string) => {
       const one = ofKind(kind).find(({ Id }) => Id.startsWith(id));
       return one ? Promise.resolve(one) : Promise.reject(new CriError("notFound", `no ${kind} ${id}`));
