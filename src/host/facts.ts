@@ -6,7 +6,7 @@ import type { Engine, EngineInfo, EngineVersion, RuntimeInfo } from "../docker/e
 import type { Log } from "../log.js";
 import { hasApi } from "../docker/api-version.js";
 import { missingCapabilities, namesOf } from "./capabilities.js";
-import { findProcesses } from "./processes.js";
+import { processesNamed } from "./processes.js";
 
 export interface HostFacts {
   /** What distinguishes this engine from all others. */
@@ -120,11 +120,8 @@ export class Host {
   }
 
   async #gather(): Promise<HostFacts> {
-    const [info, version, daemon] = await Promise.all([
-      this.engine.info(),
-      this.engine.version(),
-      this.readDaemon(),
-    ]);
+    const [info, version] = await Promise.all([this.engine.info(), this.engine.version()]);
+    const daemon = await this.readDaemon();
     const facts = toHostFacts(info, version, daemon);
     this.log.info("host facts", { ...facts });
     if (facts.minOomScoreAdj > -1000) {
@@ -141,7 +138,7 @@ export class Host {
 
 /** dockerd's process where it can be seen, else our own: both run with what the host allows. */
 async function readDaemonProcess(): Promise<ProcessFacts> {
-  const pid = (await findProcesses("dockerd"))[0] ?? "self";
+  const [pid = "self"] = processesNamed("dockerd");
   const [status, oomScoreAdj, lastCapability] = await Promise.all([
     readFile(`/proc/${pid}/status`, "utf8"),
     readFile(`/proc/${pid}/oom_score_adj`, "utf8"),

@@ -3,7 +3,7 @@
  * container. mount(8) and umount(8) of util-linux do it, since Node has no system call for it; nsenter(1) leads there.
  */
 import { readFile, readlink } from "node:fs/promises";
-import { findProcesses } from "../host/processes.js";
+import { processesNamed } from "../host/processes.js";
 import { runProgram } from "../run-program.js";
 import { parseMountTable, type MountEntry } from "./mount-table.js";
 
@@ -49,7 +49,7 @@ export class MountNamespace {
 /** The Docker Engine's, where its process can be seen. */
 export async function engineNamespace(): Promise<MountNamespace> {
   const ours = await readlink("/proc/self/ns/mnt");
-  const daemons = await findProcesses("dockerd");
+  const daemons = [...processesNamed("dockerd")];
   const theirs = await Promise.all(
     daemons.map((pid) => readlink(`/proc/${pid}/ns/mnt`).catch(() => undefined)),
   );

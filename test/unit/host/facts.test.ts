@@ -141,6 +141,17 @@ test("a question that failed is asked again", async () => {
   assert.equal((await made.facts()).engineVersion, "28.5.1");
 });
 
+test("while the engine is away, which is asked all the time, no process is looked for", async () => {
+  const engine = {
+    info: () => Promise.reject(new CriError("unavailable", "no engine")),
+    version: () => Promise.resolve(engineVersion()),
+  };
+  let looks = 0;
+  const made = new Host(engine, recordingLog(), () => Promise.resolve((looks++, free)));
+  await assert.rejects(made.facts(), { kind: "unavailable" });
+  assert.equal(looks, 0);
+});
+
 test("a restricted host is told to the operator once", async () => {
   const { host: made, log } = host(() => Promise.resolve(engineInfo()), {
     ...free,
