@@ -105,8 +105,10 @@ export async function startApp(
       health.lost(reason.message);
       host.forget();
       images.changed();
+      network.changed();
     },
     imagesChanged: () => images.changed(),
+    networksChanged: () => network.changed(),
     changed: (container, change) => events.changed(container, change),
     ended: (sandboxId) => void dialer.release(sandboxId),
     seen: (container) => logs.seen(container),
@@ -118,6 +120,9 @@ export async function startApp(
     },
     complete: (ids) => {
       health.completed();
+      // What was looked at while no event could tell of a change may have changed since.
+      images.changed();
+      network.changed();
       void logs.keepOnly(ids);
       void network.keepOnly(ids);
       void extras.keepOnly(ids);

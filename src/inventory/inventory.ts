@@ -38,9 +38,11 @@ export interface InventoryHooks {
   complete(ids: ReadonlySet<string>): void;
   /** Images have come, gone, or got other names. */
   imagesChanged(): void;
+  /** Docker's networks have come or gone. */
+  networksChanged(): void;
 }
 
-/** Container events after which an inspect may read differently. */
+/** Container events after which an inspect may read differently; networks have two of these names. */
 const containerEvents = [
   "create",
   "start",
@@ -213,7 +215,7 @@ export class Inventory {
     try {
       const since = Math.floor(Date.now() / 1000) - overlapSeconds;
       events = await this.engine.events(
-        { type: ["container", "image"], event: [...containerEvents, ...imageEvents] },
+        { type: ["container", "image", "network"], event: [...containerEvents, ...imageEvents] },
         since,
         signal,
       );
@@ -250,6 +252,10 @@ export class Inventory {
   #apply({ Type, Action, Actor }: EngineEvent): void {
     if (Type === "image") {
       this.hooks.imagesChanged?.();
+      return;
+    }
+    if (Type === "network") {
+      this.hooks.networksChanged?.();
       return;
     }
     const kind = kindOf(Actor.Attributes);

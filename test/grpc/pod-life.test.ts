@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { status } from "@grpc/grpc-js";
+import { eventually } from "../support/eventually.js";
 import {
   appImage,
   containerConfig,
@@ -99,6 +100,17 @@ for (const version of versions) {
     const { info } = await rpc("Status", { verbose: true });
     assert.deepEqual(JSON.parse(info["config"] ?? ""), JSON.parse(JSON.stringify(config)));
     assert.match(info["host"] ?? "", /"engineVersion":"28\.5\.2"/);
+  });
+
+  test(`${version}: Status tells of somebody else's network of our name, and that it has gone`, async () => {
+    const { rpc: connect, engine } = shared.fresh();
+    const rpc = connect(version);
+    const ready = async () => (await rpc("Status")).status?.conditions[1]?.status;
+    assert.equal(await ready(), true);
+    const { id } = engine.networks.create({ Name: "dockershim" });
+    await eventually("Status tells of it", async () => (await ready()) === false);
+    engine.networks.remove(id);
+    assert.equal(await ready(), true);
   });
 
   test(`${version}: Status says that the network is not ready where nothing sets it up`, async (t) => {

@@ -43,7 +43,7 @@ interface Hold extends Held {
 export class FakeEngine implements Engine {
   readonly images: FakeImages;
   readonly containers: FakeContainers;
-  readonly networks = new FakeNetworks();
+  readonly networks: FakeNetworks;
   readonly execs = new FakeExecs();
   /** The containers' own processes, as those who attached see them, oldest first. */
   readonly attached: FakeProcess[] = [];
@@ -61,6 +61,7 @@ export class FakeEngine implements Engine {
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
     this.images = new FakeImages(this.#events);
+    this.networks = new FakeNetworks(this.#events);
     this.containers = new FakeContainers(directory, this.images, this.networks, this.#events);
     this.facts = { ...engineInfo, DockerRootDir: directory };
   }

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
 import type { NetworkCreateOptions } from "dockerode";
 import type { ContainerInspect, FixedAddresses, NetworkInspect } from "../../src/docker/engine.js";
+import type { FakeEvents } from "./fake-events.js";
 import { refusal } from "./fake-refusal.js";
 
 interface FakeNetwork {
@@ -26,6 +27,8 @@ export class FakeNetworks {
   /** By the containers' ids. */
   readonly #connections = new Map<string, Connection>();
   #made = 0;
+
+  constructor(private readonly events?: FakeEvents) {}
 
   get names(): string[] {
     return this.#all.map(({ inspect }) => inspect.Name).sort();
@@ -69,6 +72,7 @@ export class FakeNetworks {
       Labels: { ...Labels },
     };
     this.#all.push({ inspect, given });
+    this.events?.publish("network", "create", Id, { name: Name });
     return { id: Id };
   }
 
@@ -84,6 +88,7 @@ export class FakeNetworks {
       throw refusal(403, `error while removing network: network ${Name} id ${Id} has active endpoints`);
     }
     this.#all.splice(this.#all.indexOf(network), 1);
+    this.events?.publish("network", "destroy", Id, { name: Name });
   }
 
   connect(reference: string, { Id }: ContainerInspect, fixed: FixedAddresses): void {

@@ -71,10 +71,10 @@ export class ScriptedEngine implements InventoryEngine {
     this.#stream?.push({ Type: "container", Action, Actor, timeNano: 0 } satisfies EngineEvent);
   }
 
-  /** Tells that an image got another name. */
-  async tellOfImage(): Promise<void> {
-    const Actor = { ID: "busybox:1", Attributes: {} };
-    this.#stream?.push({ Type: "image", Action: "tag", Actor, timeNano: 0 } satisfies EngineEvent);
+  /** Tells of something else than a container. */
+  async tellOf(Type: "image" | "network", Action: string): Promise<void> {
+    const Actor = { ID: `some ${Type}`, Attributes: {} };
+    this.#stream?.push({ Type, Action, Actor, timeNano: 0 } satisfies EngineEvent);
     await turns();
   }
 

@@ -62,6 +62,10 @@ export class BridgeNetwork implements PodNetwork {
     );
   }
 
+  changed(): void {
+    this.#network.changed();
+  }
+
   async setPodCidrs(cidrs: string[]): Promise<void> {
     if (cidrs.length > 0) await this.#network.change(cidrs);
   }

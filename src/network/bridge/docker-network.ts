@@ -34,6 +34,8 @@ export class DockerNetwork {
   #ensuring: Promise<NetworkInspect> | undefined;
   /** Whether it could not be had when it was needed last. */
   #failed = false;
+  /** A look that found nothing wrong, or is under way; kept until networks change. */
+  #checked: Promise<unknown> | undefined;
   #warned = false;
 
   constructor(dependencies: DockerNetworkDependencies) {
@@ -62,11 +64,25 @@ export class DockerNetwork {
 
   /**
    * Resolves when a pod could be connected, as far as one can tell: the network is not made to find that out, unless
-   * it could not be made before.
+   * it could not be made before. Docker is asked once for as long as no network changes: its answer has all the pods.
    */
   async check(): Promise<void> {
-    if (this.#failed) await this.ensure();
-    else await this.#find();
+    if (this.#failed) {
+      await this.ensure();
+      return;
+    }
+    const looking = (this.#checked ??= this.#find());
+    try {
+      await looking;
+    } catch (error) {
+      if (this.#checked === looking) this.#checked = undefined;
+      throw error;
+    }
+  }
+
+  /** To be called when a network has come or gone, and when Docker was away. */
+  changed(): void {
+    this.#checked = undefined;
   }
 
   /** @throws CriError failedPrecondition when pods are in the way, or the network cannot be had; then all stays */

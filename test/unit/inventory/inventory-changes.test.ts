@@ -14,17 +14,18 @@ const ended = { Running: false, Status: "exited", FinishedAt: "2024-05-01T11:00:
 async function follow(t: TestContext, ...containers: ContainerInspect[]) {
   const engine = new ScriptedEngine(...containers);
   const told: string[] = [];
-  const images = { changes: 0 };
+  const others: string[] = [];
   const inventory = new Inventory(engine, recordingLog(), {
     changed: ({ Id }, { kind }) => void told.push(`${kind} ${Id.slice(0, 2)}`),
-    imagesChanged: () => void images.changes++,
+    imagesChanged: () => void others.push("images"),
+    networksChanged: () => void others.push("networks"),
   });
   t.after(() => inventory.close());
   inventory.start();
   const look = async () =>
     void (await Promise.all([inventory.list("container"), inventory.list("podsandbox")]));
   await look();
-  return { engine, inventory, told, images, look };
+  return { engine, inventory, told, others, look };
 }
 
 test("of what was there at the start nothing is told", async (t) => {
@@ -151,8 +152,10 @@ for (const step of [-3_600_000, 3_600_000]) {
   });
 }
 
-test("when an image gets another name, whoever keeps images is told", async (t) => {
-  const { engine, images } = await follow(t, app);
-  await engine.tellOfImage();
-  assert.equal(images.changes, 1);
+test("when an image gets another name, or a network goes, whoever keeps those is told", async (t) => {
+  const { engine, others, told } = await follow(t, app);
+  await engine.tellOf("image", "tag");
+  await engine.tellOf("network", "destroy");
+  assert.deepEqual(others, ["images", "networks"]);
+  assert.deepEqual(told, []);
 });

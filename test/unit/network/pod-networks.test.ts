@@ -15,6 +15,7 @@ class FakeNetwork implements PodNetwork {
   ) {}
 
   status = () => this.#did("status", { ready: true, reason: "", message: this.name });
+  changed = () => void this.calls.push(`${this.name} changed`);
   setPodCidrs = (cidrs: string[]) => this.#did(`setPodCidrs ${cidrs.join()}`, undefined);
   plan = () => this.#did("plan", { mode: this.name, ports: [] });
   setUp = ({ id }: { id: string }) => this.#did(`setUp ${id}`, undefined);
@@ -47,10 +48,11 @@ for (const chosen of ["cni", "bridge"] as const) {
   test(`with --network-plugin=${chosen} new pods are ${chosen}'s, and so are readiness and ranges`, async () => {
     const { networks, calls } = setUp(chosen);
     assert.equal((await networks.status()).message, chosen);
+    networks.changed();
     await networks.setPodCidrs(["10.1.0.0/24"]);
     assert.equal((await networks.plan(networkRequest())).mode, chosen);
     await networks.setUp({ id: "5a", pid: 7 }, networkRequest(), new AbortController().signal);
-    const asked = ["status", "setPodCidrs 10.1.0.0/24", "plan", "setUp 5a"];
+    const asked = ["status", "changed", "setPodCidrs 10.1.0.0/24", "plan", "setUp 5a"];
     assert.deepEqual(
       calls,
       asked.map((call) => `${chosen} ${call}`),

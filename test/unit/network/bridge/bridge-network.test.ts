@@ -243,6 +243,32 @@ test("while Docker is away no pod can be run, which status tells; later all is w
   assert.equal((await bridge.status()).ready, true);
 });
 
+test("status asks Docker once for as long as no network changes, and again while something is wrong", async () => {
+  const bridge = make();
+  const looks = () => engine.calls.filter(({ method }) => method === "inspectNetwork").length;
+  for (let time = 0; time < 3; time++) assert.equal((await bridge.status()).ready, true);
+  assert.equal(looks(), 1);
+  const { id } = engine.networks.create({ Name: "dockershim" });
+  bridge.changed();
+  for (let time = 0; time < 3; time++) assert.match((await bridge.status()).message, /was not made by this/);
+  assert.equal(looks(), 4);
+  engine.networks.remove(id);
+  for (let time = 0; time < 3; time++) assert.equal((await bridge.status()).ready, true);
+  assert.equal(looks(), 5);
+});
+
+test("a look at the network that was under way when it changed does not count afterwards", async () => {
+  const bridge = make();
+  const held = engine.hold("inspectNetwork");
+  const before = bridge.status();
+  await held.reached;
+  engine.networks.create({ Name: "dockershim" });
+  bridge.changed();
+  held.release();
+  await before;
+  assert.equal((await bridge.status()).ready, false);
+});
+
 test("a bandwidth that cannot be is refused before anything is made", async () => {
   const annotations = { "kubernetes.io/egress-bandwidth": "10 M" };
   await rejects(make().plan(request({ annotations })), "invalid", /kubernetes.io\/egress-bandwidth: "10 M"/);
