@@ -14,7 +14,7 @@ import type { PreparedMounts } from "../mounts/prepared-mounts.js";
 import { withRollback } from "../rollback.js";
 import { createNamed } from "./create-named.js";
 import { removeContainer, terminate } from "./end.js";
-import type { ExtraResourcesStore } from "./extra-resources.js";
+import type { ExtraResources, ExtraResourcesStore } from "./extra-resources.js";
 import type { Kernel } from "./kernel.js";
 import { identify } from "./identify.js";
 import type { Mount } from "./mounts.js";
@@ -86,7 +86,7 @@ export class Containers {
   }
 
   async start(id: string): Promise<void> {
-    const { engine, inventory, logs, mounts } = this.deps;
+    const { engine, inventory, logs, mounts, extras } = this.deps;
     const container = await inventory.get("container", id);
     const records = fromMountsLabel(container.Config.Labels);
     try {
@@ -95,10 +95,11 @@ export class Containers {
     } finally {
       inventory.touch(container.Id, "container");
     }
-    // The look that this takes is the one that the next read would take.
+    const extra = extras.get(container.Id);
+    if (!extra && !logs.started) return;
     const started = await inventory.get("container", container.Id);
-    await this.#limit(started);
-    await logs.started(started);
+    if (extra) await this.#limit(started, extra);
+    await logs.started?.(started);
   }
 
   /**
@@ -184,10 +185,9 @@ export class Containers {
   }
 
   /** Docker starts a process at once, so what it cannot limit is limited a moment later. */
-  async #limit({ Id, State }: ContainerInspect): Promise<void> {
-    const { engine, inventory, host, extras, kernel } = this.deps;
-    const extra = extras.get(Id);
-    if (!extra || !State.Running) return;
+  async #limit({ Id, State }: ContainerInspect, extra: ExtraResources): Promise<void> {
+    const { engine, inventory, host, kernel } = this.deps;
+    if (!State.Running) return;
     const facts = await host.facts();
     try {
       await kernel.writeCgroupFiles(State.Pid, toCgroupFiles(extra, facts), facts);

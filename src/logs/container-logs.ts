@@ -7,8 +7,8 @@ export interface ContainerLogs {
   readonly driver: { Type: string; Config: Record<string, string> };
   /** Before the start: makes what the output will go to. @throws CriError when that cannot be */
   prepare(container: ContainerInspect): Promise<void>;
-  /** After the start. */
-  started(container: ContainerInspect): Promise<void>;
+  /** After the start, where there is something to be done then. */
+  started?(container: ContainerInspect): Promise<void>;
   /**
    * Looks at a container as it is now: follows one that runs, and resolves for one that has ended when all it said
    * can be read, or that takes too long. Never rejects.

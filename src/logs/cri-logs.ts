@@ -72,10 +72,6 @@ export class CriLogs implements ContainerLogs {
     }
   }
 
-  started(): Promise<void> {
-    return Promise.resolve();
-  }
-
   async seen(container: ContainerInspect): Promise<void> {
     const { Id, State } = container;
     try {
