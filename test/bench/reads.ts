@@ -13,7 +13,7 @@ export interface Endpoint {
   pods: Pod[];
 }
 
-const effort = { rounds: { least: 7, most: 200 }, seconds: 12 };
+const effort = { times: { least: 7, most: 500 }, seconds: 15 };
 
 /** One request each, or what belongs together. */
 const reads: Record<string, (endpoint: Endpoint, round: number) => Promise<unknown>> = {
@@ -92,6 +92,9 @@ export async function readRows(endpoints: Endpoint[], note: (text: string) => vo
   return rows;
 }
 
+/** So that nobody is charged with what an engine still has to do for the one before. */
+const settleMs = 5_000;
+
 /** A kubelet's seconds, in less time: what servers do by the clock counts less than in life. */
 const polledSeconds = 40;
 const pace = 250;
@@ -116,6 +119,7 @@ export async function usageRows(endpoints: Endpoint[]): Promise<string[][]> {
     const server = servers[index]!;
     const others = servers.filter((pid) => pid !== server);
     const cpu = async () => [await cpuOfNode(others), (await usageOf(server)).cpu] as const;
+    await new Promise((resolve) => setTimeout(resolve, settleMs));
     const before = await cpu();
     await poll(client);
     const after = await cpu();

@@ -5,20 +5,24 @@ import { quantile, timeOf } from "./measure.js";
 export type Times = Map<string, number[]>;
 
 export interface Effort {
-  /** No fewer rounds, and no more. */
-  rounds: { least: number; most: number };
+  /** No fewer times of each, and no more. */
+  times: { least: number; most: number };
   /** No new round after that, once there are enough. */
   seconds: number;
 }
 
+/** Short works are taken in turns of this length. */
+const turnMs = 50;
+
 /**
- * A round is one piece of work of each contestant, in turn and the next time in reverse: after a heavy one, an engine
- * that they share may still have something to do. The first work is not counted; who fails in it is left out.
+ * A round is a turn of each contestant, in turn and the next time in reverse. The first work of a turn is not counted:
+ * after a heavy one of another contestant, an engine that they share may still have something to do. Who fails in the
+ * first of all is left out.
  * @throws when a contestant fails later
  */
 export async function interleave(
   contestants: ReadonlyMap<string, () => Promise<unknown>>,
-  { rounds, seconds }: Effort,
+  { times: { least, most }, seconds }: Effort,
   onRefusal: (name: string, error: unknown) => void,
 ): Promise<Times> {
   const times: Times = new Map();
@@ -30,12 +34,20 @@ export async function interleave(
   }
   const end = performance.now() + seconds * 1000;
   const names = [...times.keys()];
-  for (let round = 0; round < rounds.most; round++) {
-    if (round >= rounds.least && performance.now() > end) break;
-    for (const name of names) times.get(name)?.push(await timeOf(contestants.get(name)!));
+  const counted = (): number => Math.min(...[...times.values()].map((taken) => taken.length));
+  while (counted() < most && (counted() < least || performance.now() < end)) {
+    for (const name of names) await takeTurn(contestants.get(name)!, times.get(name)!, most);
     names.reverse();
   }
   return times;
+}
+
+async function takeTurn(work: () => Promise<unknown>, taken: number[], most: number): Promise<void> {
+  if (taken.length >= most) return;
+  await work();
+  const end = performance.now() + turnMs;
+  do taken.push(await timeOf(work));
+  while (taken.length < most && performance.now() < end);
 }
 
 const show = (ms: number): string => (ms < 9.95 ? ms.toFixed(2) : ms < 99.5 ? ms.toFixed(1) : ms.toFixed(0));
@@ -52,6 +64,6 @@ export function timesRow(what: string, names: string[], times: Times): string[] 
     const text = `${show(p50(name))} / ${show(quantile(taken, 0.99))}`;
     return index === 0 ? text : `${text} (${(p50(names[0]) / p50(name)).toFixed(2)})`;
   });
-  const counted = Math.max(0, ...[...times.values()].map((taken) => taken.length));
+  const counted = Math.min(...[...times.values()].map((taken) => taken.length));
   return [`${what}, ${counted} times`, ...cells];
 }
