@@ -4,13 +4,17 @@ export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 type Fields = Record<string, unknown>;
+/** Or how to get them, for a line that is mostly not written. */
+type LazyFields = Fields | (() => Fields);
+
+export const fieldsOf = (fields: LazyFields): Fields => (typeof fields === "function" ? fields() : fields);
 
 /** What the program needs of a logger: an event, its fields, and children that add fields of their own. */
 export interface Log {
-  error(event: string, fields?: Fields): void;
-  warn(event: string, fields?: Fields): void;
-  info(event: string, fields?: Fields): void;
-  debug(event: string, fields?: Fields): void;
+  error(event: string, fields?: LazyFields): void;
+  warn(event: string, fields?: LazyFields): void;
+  info(event: string, fields?: LazyFields): void;
+  debug(event: string, fields?: LazyFields): void;
   child(fields: Fields): Log;
 }
 
@@ -54,9 +58,11 @@ export function makeLog(level: LogLevel): Log {
 
 /** winston would format a line of any level before it drops it, and a line is due for each RPC. */
 function writingTo(logger: winston.Logger, enabled: ReadonlySet<LogLevel>, own: Fields): Log {
-  const write = (level: LogLevel) => (event: string, fields?: Fields) => {
-    if (enabled.has(level)) logger.log(level, event, { ...own, ...fields });
-  };
+  const write =
+    (level: LogLevel) =>
+    (event: string, fields: LazyFields = {}) => {
+      if (enabled.has(level)) logger.log(level, event, { ...own, ...fieldsOf(fields) });
+    };
   return {
     error: write("error"),
     warn: write("warn"),

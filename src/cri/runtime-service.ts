@@ -116,7 +116,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
         status: podSandboxStatus,
         containersStatuses,
         timestamp: clock.now().toString(),
-        info: verbose ? { ...verboseInfo(sandbox), ...(await networkInfo(sandbox)) } : {},
+        ...(verbose && { info: { ...verboseInfo(sandbox), ...(await networkInfo(sandbox)) } }),
       };
     },
 
@@ -179,7 +179,7 @@ export function runtimeService(domain: RuntimeDomain): RuntimeService {
       const container = await inventory.get("container", required(containerId, "container_id"));
       return {
         status: await reports.containerStatus(container),
-        info: verbose ? verboseInfo(container) : {},
+        ...(verbose && { info: verboseInfo(container) }),
       };
     },
 

@@ -1,6 +1,11 @@
 /** Where grpc-js's callbacks and events end: inward there are promises and AbortSignals. */
 import { once } from "node:events";
-import { status, type handleServerStreamingCall, type handleUnaryCall } from "@grpc/grpc-js";
+import {
+  status,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerUnaryCall,
+} from "@grpc/grpc-js";
 import type { CallContext } from "../cri/context.js";
 import { CriError, isKind } from "../errors.js";
 import type { Log } from "../log.js";
@@ -20,24 +25,49 @@ export function unary(
 ): handleUnaryCall<never, object> {
   return (call, callback) => {
     const started = performance.now();
-    const abort = new AbortController();
-    const cancel = () => abort.abort(new CriError("cancelled", "the client cancelled the request"));
-    call.once("cancelled", cancel);
+    const context = new UnaryContext(call, apiVersion);
     const finish = (error: unknown, reply?: object): void => {
-      // grpc-js says "cancelled" after a normal end as well.
-      call.off("cancelled", cancel);
+      context.end();
       logCall(log, method, started, call.request, error, reply);
       if (error === undefined) callback(null, reply);
       else callback(toStatus(error));
     };
     // The extra step turns a throw before the first await into a rejection.
     Promise.resolve()
-      .then(() => operation(call.request, { signal: abort.signal, apiVersion }))
+      .then(() => operation(call.request, context))
       .then(
         (reply) => finish(undefined, reply),
         (error: unknown) => finish(error ?? new CriError("internal", "unknown error")),
       );
   };
+}
+
+const cancelled = (): CriError => new CriError("cancelled", "the client cancelled the request");
+
+/** A signal is dear beside a read that has no use for it, so it is made for who asks for it. */
+class UnaryContext implements CallContext {
+  #abort: AbortController | undefined;
+
+  constructor(
+    private readonly call: ServerUnaryCall<never, object>,
+    readonly apiVersion: ApiVersion,
+  ) {}
+
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController();
+      if (this.call.cancelled) this.#cancel();
+      else this.call.once("cancelled", this.#cancel);
+    }
+    return this.#abort.signal;
+  }
+
+  /** grpc-js says "cancelled" after a normal end as well. */
+  end(): void {
+    if (this.#abort) this.call.off("cancelled", this.#cancel);
+  }
+
+  readonly #cancel = (): void => this.#abort?.abort(cancelled());
 }
 
 /**
@@ -57,7 +87,7 @@ export function serverStream(
     const abort = new AbortController();
     const { signal } = abort;
     open.add(abort);
-    call.once("cancelled", () => abort.abort(new CriError("cancelled", "the client cancelled the request")));
+    call.once("cancelled", () => abort.abort(cancelled()));
     const run = async (): Promise<void> => {
       for await (const message of operation(call.request, { signal, apiVersion })) {
         signal.throwIfAborted();
@@ -101,11 +131,11 @@ function logCall(
   error: unknown,
   reply?: object,
 ): void {
-  const fields = {
+  const fields = () => ({
     ...idsOf(request),
     ...idsOf((reply ?? {}) as Message),
     ms: Math.round((performance.now() - started) * 10) / 10,
-  };
+  });
   if (error === undefined) {
     log[isRead(method) ? "debug" : "info"](method, fields);
     return;
@@ -113,7 +143,7 @@ function logCall(
   const { code, details } = toStatus(error);
   const bug = code === status.INTERNAL && error instanceof Error && !isKind(error, "internal");
   log[bug ? "error" : "warn"](method, {
-    ...fields,
+    ...fields(),
     code: status[code],
     error: details,
     ...(bug ? { stack: error.stack } : {}),

@@ -40,8 +40,7 @@ export function joining(serialize: Serialize): Serialize {
       else for (const message of messages) parts.push(bytesOf(field, message, Array.isArray(value)));
     }
     if (parts.length === 0) return serialize(reply);
-    return rest.length === 0
-      ? Buffer.concat(parts)
-      : Buffer.concat([...parts, serialize(Object.fromEntries(rest))]);
+    if (rest.length > 0) parts.push(serialize(Object.fromEntries(rest)));
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   };
 }

@@ -35,7 +35,7 @@ import type {
 import { loadProto } from "../../src/grpc/proto.js";
 import type { HostFacts } from "../../src/host/facts.js";
 import type { ImageFacts } from "../../src/images/images.js";
-import type { Log } from "../../src/log.js";
+import { fieldsOf, type Log } from "../../src/log.js";
 
 /** Every field may be left out, at every depth; lists are replaced whole, records are added to. */
 export type DeepPartial<T> = T extends unknown[]
@@ -258,8 +258,8 @@ export function recordingLog(): Log & { entries: LogEntry[] } {
   const at = (own: Record<string, unknown>): Log => {
     const keep =
       (level: LogEntry["level"]) =>
-      (event: string, fields: Record<string, unknown> = {}): void =>
-        void entries.push({ level, event, fields: { ...own, ...fields } });
+      (...[event, fields = {}]: Parameters<Log["info"]>): void =>
+        void entries.push({ level, event, fields: { ...own, ...fieldsOf(fields) } });
     return {
       error: keep("error"),
       warn: keep("warn"),

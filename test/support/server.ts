@@ -9,7 +9,7 @@ import { startApp, type App } from "../../src/app.js";
 import type { Config } from "../../src/config.js";
 import type { ImageServiceDefinition } from "../../src/generated/runtime/v1/ImageService.js";
 import type { RuntimeServiceDefinition } from "../../src/generated/runtime/v1/RuntimeService.js";
-import type { Log } from "../../src/log.js";
+import { fieldsOf, type Log } from "../../src/log.js";
 import { serverConfig } from "./builders.js";
 import { FakeEngine } from "./fake-engine.js";
 import { readTables, tableClient, tableCodec, type Service, type Version } from "./table-client.js";
@@ -37,8 +37,8 @@ export class LogBook {
   log(base: LogLine["fields"] = {}): Log {
     const at =
       (level: string) =>
-      (event: string, fields: LogLine["fields"] = {}) => {
-        const line = { level, event, fields: { ...base, ...fields } };
+      (...[event, fields = {}]: Parameters<Log["info"]>) => {
+        const line = { level, event, fields: { ...base, ...fieldsOf(fields) } };
         this.lines.push(line);
         for (const { resolve } of this.#waiting.filter((wait) => wait.event === event)) resolve(line);
         this.#waiting = this.#waiting.filter((wait) => wait.event !== event);

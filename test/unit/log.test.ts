@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatField } from "../../src/log.js";
+import { formatField, makeLog } from "../../src/log.js";
 
 for (const [value, expected] of [
   ["running", "field=running"],
@@ -57,3 +57,13 @@ for (const key of secretKeys) {
 for (const key of ["environment", "author", "tokens", "authority"]) {
   test(`${key} is not a secret`, () => assert.equal(formatField(key, "seen"), `${key}=seen`));
 }
+
+test("fields that are dear to get are not got for a line that is not written", () => {
+  const log = makeLog("error");
+  const got: string[] = [];
+  log.debug("quiet", () => ({ got: got.push("debug") }));
+  log.child({ part: "rpc" }).info("quiet", () => ({ got: got.push("info") }));
+  assert.equal(got.length, 0);
+  log.error("a line of the test for fields that are dear to get", () => ({ got: got.push("error") }));
+  assert.deepEqual(got, ["error"]);
+});
