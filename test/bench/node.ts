@@ -81,7 +81,7 @@ async function measureReads(count: number): Promise<void> {
   const notes: string[] = [];
   const reads = await readRows(endpoints, (note) => notes.push(note));
   progress("polling");
-  const usage = await usageRows(endpoints);
+  const usage = await usageRows(endpoints, dockerSocket());
   const outside = await outsideChangeRow(endpoints, docker());
   console.log("");
   printTable([`${count} pods`, ...endpoints.map(({ name }) => name)], [...reads, outside, ...usage]);

@@ -1,7 +1,7 @@
 /** What a kubelet asks all the time, and what that costs. */
 import type { CriClient } from "./cri-client.js";
 import type { Pod } from "./pods.js";
-import { cpuOfNode, serverOf } from "./node-cpu.js";
+import { cpuOf, engineOf, serverOf } from "./daemons.js";
 import { usageOf } from "../support/processes.js";
 import { interleave, timesRow } from "./timing.js";
 
@@ -112,38 +112,32 @@ async function poll(client: CriClient): Promise<void> {
   }
 }
 
-/** Rows of CPU milliseconds for each second of a kubelet's polling, and of resident memory. */
-export async function usageRows(endpoints: Endpoint[]): Promise<string[][]> {
-  const servers = await Promise.all(endpoints.map(({ socketPath }) => serverOf(socketPath)));
-  const whole = endpoints.map(() => 0);
-  const own = endpoints.map(() => 0);
-  /** What hundreds of sleeping containers need, whoever made them. */
-  let idle = 0;
-  const subjects = [
-    async () => {
-      const before = await cpuOfNode(servers);
-      await sleep(polledSeconds * pace);
-      idle += (await cpuOfNode(servers)) - before;
-    },
-    ...endpoints.map(({ client }, index) => async () => {
-      const server = servers[index]!;
-      const others = servers.filter((pid) => pid !== server);
-      const cpu = async () => [await cpuOfNode(others), (await usageOf(server)).cpu] as const;
-      const before = await cpu();
-      await poll(client);
-      const after = await cpu();
-      whole[index]! += after[0] - before[0];
-      own[index]! += after[1] - before[1];
+/**
+ * Rows of CPU milliseconds for each second of a kubelet's polling, and of resident memory.
+ * @param engine the socket of the engine that our pods are on
+ */
+export async function usageRows(endpoints: Endpoint[], engine: string): Promise<string[][]> {
+  const daemons = await engineOf(engine);
+  const subjects = await Promise.all(
+    endpoints.map(async ({ socketPath, client, pods }) => {
+      const server = await serverOf(socketPath);
+      const others = pods === endpoints[0]?.pods ? daemons : [];
+      return { client, server, others, whole: 0, own: 0 };
     }),
-  ];
+  );
   for (let pass = 0; pass < passes; pass++) {
-    for (const measure of subjects) {
+    for (const subject of subjects) {
+      const cpu = async () => [await cpuOf(subject.others), await cpuOf([subject.server])] as const;
       await sleep(settleMs);
-      await measure();
+      const [othersBefore, ownBefore] = await cpu();
+      await poll(subject.client);
+      const [others, own] = await cpu();
+      subject.own += own - ownBefore;
+      subject.whole += own - ownBefore + others - othersBefore;
     }
     subjects.reverse();
   }
-  const memory = await Promise.all(servers.map(async (server) => (await usageOf(server)).rss));
+  const memory = await Promise.all(subjects.map(async ({ server }) => (await usageOf(server)).rss));
   const each = (seconds: number): number => (seconds * 1000) / polledSeconds / passes;
   const row = (what: string, unit: string, values: number[]): string[] => [
     what,
@@ -156,9 +150,13 @@ export async function usageRows(endpoints: Endpoint[]): Promise<string[][]> {
     row(
       "CPU for a second of polling, engine included",
       "ms",
-      whole.map((seconds) => each(seconds - idle)),
+      subjects.map(({ whole }) => each(whole)),
     ),
-    row("of that, the server itself", "ms", own.map(each)),
+    row(
+      "of that, the server itself",
+      "ms",
+      subjects.map(({ own }) => each(own)),
+    ),
     row("resident memory of the server", "MiB", memory),
   ];
 }
