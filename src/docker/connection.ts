@@ -1,8 +1,7 @@
 /** Calls to a Docker daemon's HTTP API: versions, limits of time, and errors in our own words. */
 import { Agent } from "node:http";
 import type { Socket } from "node:net";
-import type { Duplex, Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { finished, type Duplex, type Readable } from "node:stream";
 import { inspect } from "node:util";
 import Docker from "dockerode";
 import { olderOf } from "./api-version.js";
@@ -82,7 +81,7 @@ export function connectDocker({
   async function send(method: string, path: string, call: Call): Promise<Buffer> {
     const stream = await open(method, path, call);
     try {
-      return await buffer(stream);
+      return await readAll(stream);
     } catch (error) {
       throw fromDocker(call.doing, error, call.signal);
     }
@@ -104,16 +103,27 @@ const dial = (modem: Modem, options: object): Promise<Readable> =>
     });
   });
 
+/** What stream/consumers does by an iterator and a Blob, which takes longer than all else that an inspect needs. */
+const readAll = (stream: Readable): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    finished(stream, (error) => {
+      if (error) reject(error);
+      else resolve(Buffer.concat(chunks));
+    });
+  });
+
 /**
  * docker-modem makes a text of each request's options, for a debug log that is hardly ever on, with all that hangs
  * on them: the agent's sockets, their parsers, every other request. Fifty at once kept the process busy for a minute.
  */
-const unprinted = (agent: Agent): Agent =>
-  Object.defineProperty(agent, inspect.custom, { value: () => "agent" });
+const unprinted = <T extends object>(value: T): T =>
+  Object.defineProperty(value, inspect.custom, { value: () => value.constructor.name });
 
 /** The caller's signal and a time limit as one; undefined when there is neither. */
 function joinSignals(signal: AbortSignal | undefined, timeout: number | undefined): AbortSignal | undefined {
   if (timeout === undefined) return signal;
   const limit = AbortSignal.timeout(timeout);
-  return signal ? AbortSignal.any([signal, limit]) : limit;
+  return unprinted(signal ? AbortSignal.any([signal, limit]) : limit);
 }

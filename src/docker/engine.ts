@@ -168,7 +168,7 @@ export interface HostConfigInspect {
   PidMode: string;
   Runtime: string;
   CgroupParent: string;
-  LogConfig: { Type: string };
+  LogConfig: { Type: string; Config?: Record<string, string> | null };
   CpuShares: number;
   CpuQuota: number;
   CpuPeriod: number;

@@ -197,7 +197,10 @@ const isUnborn = ({ State }: ContainerInspect): boolean =>
 /** False without a log, and for containers of a predecessor: they have a link there, and go on with it. */
 async function isOurs(container: ContainerInspect): Promise<boolean> {
   const path = pathOf(container);
-  if (path === "" || container.HostConfig.LogConfig.Type !== "json-file") return false;
+  const { Type, Config } = container.HostConfig.LogConfig;
+  if (path === "" || Type !== driver.Type) return false;
+  // Nobody else gives all of these, and at the start there are hundreds to be looked at.
+  if (Object.entries(driver.Config).every(([key, value]) => Config?.[key] === value)) return true;
   const there = await lstat(path).catch(() => undefined);
   return !there?.isSymbolicLink();
 }

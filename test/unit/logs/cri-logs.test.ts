@@ -148,6 +148,15 @@ test("a predecessor's container is not followed, and its link goes with it", asy
   assert.deepEqual(readdirSync(join(directory, "..")), ["positions"]);
 });
 
+test("a container with all our options of the log driver is ours, and its log is not looked at", async (t) => {
+  const { logs, thread, container, directory } = setUp(t);
+  const ours = container("a");
+  const Config = { ...logs.driver.Config };
+  symlinkSync(ours.LogPath, join(directory, "../a.log"));
+  await logs.seen({ ...ours, HostConfig: { ...ours.HostConfig, LogConfig: { Type: "json-file", Config } } });
+  assert.equal(thread.followed.size, 1);
+});
+
 test("what was removed while nobody listened is forgotten with its positions, and nothing else is", async (t) => {
   const { logs, thread, log, directory, container, positions } = setUp(t);
   for (const start of ["a", "b"]) await logs.seen(container(start));
