@@ -40,7 +40,7 @@ export function connectDocker({
   socketPath: string;
   requestTimeout: number;
 }) {
-  const agent = unprinted(new Agent({ keepAlive: true, maxFreeSockets: 16 }));
+  const agent = unprinted(new Agent({ keepAlive: true, maxFreeSockets: 40 }));
   const modem = new Docker({ socketPath, version: "" }).modem as unknown as Modem;
   modem.agent = agent;
   let negotiated: Promise<string> | undefined;

@@ -49,11 +49,12 @@ export class MountNamespace {
 /** The Docker Engine's, where its process can be seen. */
 export async function engineNamespace(): Promise<MountNamespace> {
   const ours = await readlink("/proc/self/ns/mnt");
-  const daemons = [...processesNamed("dockerd")];
-  const theirs = await Promise.all(
-    daemons.map((pid) => readlink(`/proc/${pid}/ns/mnt`).catch(() => undefined)),
-  );
-  // There may be others, of other engines.
-  if (theirs.includes(ours)) return new MountNamespace();
-  return new MountNamespace(daemons.find((_, index) => theirs[index] !== undefined));
+  let other: string | undefined;
+  for (const pid of processesNamed("dockerd")) {
+    const theirs = await readlink(`/proc/${pid}/ns/mnt`).catch(() => undefined);
+    if (theirs === ours) return new MountNamespace();
+    // There may be others, of other engines.
+    if (theirs !== undefined) other ??= pid;
+  }
+  return new MountNamespace(other);
 }
