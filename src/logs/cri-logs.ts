@@ -1,4 +1,5 @@
 /** --container-log-format=cri: files in CRI's format, written from Docker's by a thread of their own. */
+import type { Stats } from "node:fs";
 import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -62,7 +63,7 @@ export class CriLogs implements ContainerLogs {
 
   async prepare(container: ContainerInspect): Promise<void> {
     try {
-      await this.#follow(container);
+      await this.#follow(container, { starting: true });
     } catch (error) {
       throw new CriError(
         "failedPrecondition",
@@ -136,21 +137,39 @@ export class CriLogs implements ContainerLogs {
   }
 
   /** Known in `#followed` from the call on, so that a removal finds what is under way. */
-  #follow(container: ContainerInspect): Promise<boolean> {
-    return once(this.#followed, container.Id, () => this.#begin(container));
+  #follow(container: ContainerInspect, { starting } = { starting: false }): Promise<boolean> {
+    return once(this.#followed, container.Id, () => this.#begin(container, starting));
   }
 
-  async #begin(container: ContainerInspect): Promise<boolean> {
-    if (!(await isOurs(container))) return false;
+  async #begin(container: ContainerInspect, starting: boolean): Promise<boolean> {
+    if (!(await this.#isOurs(container, starting))) return false;
     const { Id } = container;
     const { rootDirectory } = await this.deps.host.facts();
     await this.deps.thread.follow({
       id: Id,
       sourceDirectory: join(rootDirectory, "containers", Id),
       path: pathOf(container),
-      positionFile: join(this.deps.directory, `${Id}.json`),
+      positionFile: this.#positionFile(Id),
     });
     return true;
+  }
+
+  /**
+   * Whether the log is for us to write. Of what a predecessor has made it is only where we start it and no link is there:
+   * the predecessor may have started it a moment ago, and be about to make the link.
+   */
+  async #isOurs(container: ContainerInspect, starting: boolean): Promise<boolean> {
+    const path = pathOf(container);
+    const { Type, Config } = container.HostConfig.LogConfig;
+    if (path === "" || Type !== driver.Type) return false;
+    // Nobody else gives all of these.
+    if (Object.entries(driver.Config).every(([key, value]) => Config?.[key] === value)) return true;
+    if (await isThere(this.#positionFile(container.Id))) return true;
+    return starting && !(await isThere(path, (there) => there.isSymbolicLink()));
+  }
+
+  #positionFile(id: string): string {
+    return join(this.deps.directory, `${id}.json`);
   }
 
   async #finish(container: ContainerInspect): Promise<void> {
@@ -194,13 +213,5 @@ const pathOf = ({ Config }: ContainerInspect): string => Config.Labels[logPathLa
 const isUnborn = ({ State }: ContainerInspect): boolean =>
   !State.Running && State.StartedAt.startsWith("0001-");
 
-/** False without a log, and for containers of a predecessor: they have a link there, and go on with it. */
-async function isOurs(container: ContainerInspect): Promise<boolean> {
-  const path = pathOf(container);
-  const { Type, Config } = container.HostConfig.LogConfig;
-  if (path === "" || Type !== driver.Type) return false;
-  // Nobody else gives all of these, and at the start there are hundreds to be looked at.
-  if (Object.entries(driver.Config).every(([key, value]) => Config?.[key] === value)) return true;
-  const there = await lstat(path).catch(() => undefined);
-  return !there?.isSymbolicLink();
-}
+const isThere = (path: string, as: (stats: Stats) => boolean = () => true): Promise<boolean> =>
+  lstat(path).then(as, () => false);

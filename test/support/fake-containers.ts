@@ -279,7 +279,7 @@ const toHostConfig = (wanted: HostConfig = {}): HostConfigInspect => ({
   PidMode: wanted.PidMode ?? "",
   Runtime: wanted.Runtime ?? "runc",
   CgroupParent: wanted.CgroupParent ?? "",
-  LogConfig: { Type: wanted.LogConfig?.Type ?? "json-file" },
+  LogConfig: { Type: "json-file", Config: {}, ...wanted.LogConfig },
   CpuShares: wanted.CpuShares ?? 0,
   CpuQuota: wanted.CpuQuota ?? 0,
   CpuPeriod: wanted.CpuPeriod ?? 0,

@@ -53,7 +53,8 @@ function setUp(t: TestContext) {
   const log = recordingLog();
   const thread = new FakeThread();
   const host = { facts: () => Promise.resolve({ rootDirectory: join(folder, "docker") }) };
-  const container = (start: string, state: "running" | "exited" = "running") => {
+  const logs = new CriLogs({ thread, host, directory, log });
+  const predecessors = (start: string, state: "running" | "exited" = "running") => {
     const Id = fullId(start);
     const path = join(folder, `${start}.log`);
     const LogPath = join(folder, "docker/containers", Id, `${Id}-json.log`);
@@ -65,12 +66,15 @@ function setUp(t: TestContext) {
       Config: { Labels: { "io.kubernetes.container.logpath": path } },
     });
   };
-  const logs = new CriLogs({ thread, host, directory, log });
+  const container = (...args: Parameters<typeof predecessors>) => {
+    const { HostConfig, ...rest } = predecessors(...args);
+    return { ...rest, HostConfig: { ...HostConfig, LogConfig: logs.driver } };
+  };
   const positions = () =>
     readdirSync(directory)
       .map((name) => name.replace(/0*\.json$/, ""))
       .sort();
-  return { logs, thread, log, directory, container, positions };
+  return { logs, thread, log, directory, container, predecessors, positions };
 }
 
 const refused = (kind: "unavailable" | "internal") => () =>
@@ -136,25 +140,32 @@ test("a log that cannot be removed with its container is warned of, and the cont
 });
 
 test("a predecessor's container is not followed, and its link goes with it", async (t) => {
-  const { logs, thread, container, directory } = setUp(t);
-  const old = container("a");
+  const { logs, thread, predecessors, directory } = setUp(t);
+  const old = predecessors("a");
   symlinkSync(old.LogPath, join(directory, "../a.log"));
   await logs.prepare(old);
   await logs.seen(old);
-  await logs.seen(container("a", "exited"));
+  await logs.seen(predecessors("a", "exited"));
   await assert.rejects(logs.reopen(old), { kind: "failedPrecondition" });
   assert.equal(thread.followed.size, 0);
   await logs.removed(old);
   assert.deepEqual(readdirSync(join(directory, "..")), ["positions"]);
 });
 
-test("a container with all our options of the log driver is ours, and its log is not looked at", async (t) => {
-  const { logs, thread, container, directory } = setUp(t);
-  const ours = container("a");
-  const Config = { ...logs.driver.Config };
-  symlinkSync(ours.LogPath, join(directory, "../a.log"));
-  await logs.seen({ ...ours, HostConfig: { ...ours.HostConfig, LogConfig: { Type: "json-file", Config } } });
+test("a container that a predecessor has started a moment ago, and not linked yet, is left to it", async (t) => {
+  const { logs, thread, predecessors, positions } = setUp(t);
+  await logs.seen(predecessors("a"));
+  assert.deepEqual([thread.followed.size, positions()], [0, []]);
+});
+
+test("a predecessor's container that we start is followed, also after a restart of ours", async (t) => {
+  const { logs, thread, predecessors, directory, log } = setUp(t);
+  await logs.prepare(predecessors("a"));
   assert.equal(thread.followed.size, 1);
+  const host = { facts: () => Promise.resolve({ rootDirectory: "/nowhere" }) };
+  const restarted = { thread: new FakeThread(), host, directory, log };
+  await new CriLogs(restarted).seen(predecessors("a"));
+  assert.equal(restarted.thread.followed.size, 1);
 });
 
 test("what was removed while nobody listened is forgotten with its positions, and nothing else is", async (t) => {
