@@ -40,6 +40,7 @@ export function connectDocker({
   socketPath: string;
   requestTimeout: number;
 }) {
+  // As many as there are inspects at once at the start: for both lists, and in the background.
   const agent = unprinted(new Agent({ keepAlive: true, maxFreeSockets: 40 }));
   const modem = new Docker({ socketPath, version: "" }).modem as unknown as Modem;
   modem.agent = agent;
