@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "../support/eventually.js";
 import { docker, startNode, type RealNode } from "../support/real-node.js";
@@ -176,7 +178,10 @@ test("a dead leftover of the same name gives way, a running holder does not", as
   assert.ok(!(await ours()).includes(first));
 });
 
-test("pods and containers that a predecessor made are listed, reported, stopped and removed", async () => {
+test("pods and containers that a predecessor made are listed, reported, stopped and removed", async (t) => {
+  const logDirectory = await mkdtemp(join(tmpdir(), "predecessor-logs."));
+  t.after(() => rm(logDirectory, { recursive: true }));
+  const log = join(logDirectory, "app.log");
   const name = (part: string) => `k8s_${part}_old_default_uid-${process.pid}_3`;
   const labels = { "io.kubernetes.pod.name": "old", "annotation.kubernetes.io/config.source": "api" };
   const sandbox = await docker().createContainer({
@@ -194,7 +199,7 @@ test("pods and containers that a predecessor made are listed, reported, stopped 
       "io.kubernetes.docker.type": "container",
       "io.kubernetes.container.name": "app",
       "io.kubernetes.sandbox.id": sandbox.id,
-      "io.kubernetes.container.logpath": "",
+      "io.kubernetes.container.logpath": log,
     },
     HostConfig: { NetworkMode: `container:${sandbox.id}` },
   });
@@ -213,7 +218,10 @@ test("pods and containers that a predecessor made are listed, reported, stopped 
   const { containers } = await node.runtime("ListContainers", { filter: { pod_sandbox_id: sandbox.id } });
   assert.deepEqual({ ...containers[0].metadata }, { name: "app", attempt: 3 });
   assert.equal(containers[0].labels["io.kubernetes.container.name"], "app");
+  // The predecessor may still be at it, and does this after the start.
+  await symlink((await app.inspect()).LogPath, log);
   await node.runtime("RemovePodSandbox", { pod_sandbox_id: sandbox.id });
   const left = await ours();
   assert.ok(!left.includes(sandbox.id) && !left.includes(app.id));
+  assert.deepEqual(await readdir(logDirectory), []);
 });
