@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineVersion, RuntimeInfo } from "../docker/engine.js";
 import type { Log } from "../log.js";
 import { hasApi } from "../docker/api-version.js";
+import { Answer } from "../remember.js";
 import { missingCapabilities, namesOf } from "./capabilities.js";
 import { processesNamed } from "./processes.js";
 
@@ -94,7 +95,7 @@ export const parseCapabilities = (status: string): bigint =>
   BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
 
 export class Host {
-  #facts: Promise<HostFacts> | undefined;
+  readonly #facts = new Answer(() => this.#gather());
 
   constructor(
     private readonly engine: Pick<Engine, "info" | "version">,
@@ -104,19 +105,12 @@ export class Host {
 
   /** The facts; asked of the engine at the first call and after `forget`. */
   facts(): Promise<HostFacts> {
-    if (!this.#facts) {
-      const gathering = this.#gather();
-      this.#facts = gathering;
-      gathering.catch(() => {
-        if (this.#facts === gathering) this.#facts = undefined;
-      });
-    }
-    return this.#facts;
+    return this.#facts.get();
   }
 
   /** To be called when the engine was away: it may have come back as another version. */
   forget(): void {
-    this.#facts = undefined;
+    this.#facts.forget();
   }
 
   async #gather(): Promise<HostFacts> {

@@ -1,5 +1,4 @@
 /** --container-log-format=cri: files in CRI's format, written from Docker's by a thread of their own. */
-import type { Stats } from "node:fs";
 import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -164,8 +163,8 @@ export class CriLogs implements ContainerLogs {
     if (path === "" || Type !== driver.Type) return false;
     // Nobody else gives all of these.
     if (Object.entries(driver.Config).every(([key, value]) => Config?.[key] === value)) return true;
-    if (await isThere(this.#positionFile(container.Id))) return true;
-    return starting && !(await isThere(path, (there) => there.isSymbolicLink()));
+    if (await lookAt(this.#positionFile(container.Id))) return true;
+    return starting && !(await lookAt(path))?.isSymbolicLink();
   }
 
   #positionFile(id: string): string {
@@ -213,5 +212,5 @@ const pathOf = ({ Config }: ContainerInspect): string => Config.Labels[logPathLa
 const isUnborn = ({ State }: ContainerInspect): boolean =>
   !State.Running && State.StartedAt.startsWith("0001-");
 
-const isThere = (path: string, as: (stats: Stats) => boolean = () => true): Promise<boolean> =>
-  lstat(path).then(as, () => false);
+/** Undefined where there is nothing. */
+const lookAt = (path: string) => lstat(path).catch(() => undefined);

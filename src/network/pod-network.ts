@@ -30,8 +30,8 @@ export interface SandboxProcess {
 export interface PodNetwork {
   /** Whether a pod could get its network now. Never rejects. */
   status(): Promise<NetworkStatus>;
-  /** A network of Docker's has come or gone, or may have. */
-  changed(): void;
+  /** A network of Docker's has come or gone, or may have; for who uses them. */
+  changed?(): void;
   /**
    * The ranges that pods get their addresses from, IPv4, IPv6 or both, as "10.1.0.0/24".
    * @throws CriError failedPrecondition when pods are in the way of a change

@@ -15,7 +15,7 @@ export class PodNetworks implements PodNetwork {
   }
 
   status = () => this.#chosen.status();
-  changed = () => this.#chosen.changed();
+  changed = () => this.#chosen.changed?.();
   setPodCidrs = (cidrs: string[]) => this.#chosen.setPodCidrs(cidrs);
   plan = (request: NetworkRequest) => this.#chosen.plan(request);
   setUp = (sandbox: SandboxProcess, request: NetworkRequest, signal: AbortSignal) =>

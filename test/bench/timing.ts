@@ -34,13 +34,15 @@ export async function interleave(
   }
   const end = performance.now() + seconds * 1000;
   const names = [...times.keys()];
-  const counted = (): number => Math.min(...[...times.values()].map((taken) => taken.length));
-  while (counted() < most && (counted() < least || performance.now() < end)) {
+  while (fewest(times) < most && (fewest(times) < least || performance.now() < end)) {
     for (const name of names) await takeTurn(contestants.get(name)!, times.get(name)!, most);
     names.reverse();
   }
   return times;
 }
+
+/** How often each was measured at least. */
+const fewest = (times: Times): number => Math.min(...[...times.values()].map((taken) => taken.length));
 
 async function takeTurn(work: () => Promise<unknown>, taken: number[], most: number): Promise<void> {
   if (taken.length >= most) return;
@@ -64,6 +66,5 @@ export function timesRow(what: string, names: string[], times: Times): string[] 
     const text = `${show(p50(name))} / ${show(quantile(taken, 0.99))}`;
     return index === 0 ? text : `${text} (${(p50(names[0]) / p50(name)).toFixed(2)})`;
   });
-  const counted = Math.min(...[...times.values()].map((taken) => taken.length));
-  return [`${what}, ${counted} times`, ...cells];
+  return [`${what}, ${fewest(times)} times`, ...cells];
 }

@@ -278,8 +278,7 @@ for (const { type, title, plugin } of [
   tidy(`the ${type} plugin gives a pod ${title}, of both families`, async (t) => {
     const missing = type === "ipvlan" && (await ipvlanMissing());
     if (missing !== false) {
-      // What the kernel lacks no package can bring; the reason is in the run's output, and counted as skipped.
-      t.skip(missing);
+      t.skip(missing); // No package brings what the kernel lacks; the run's output says which, and counts it.
       return;
     }
     const range = type === "ptp" ? "91" : "92";

@@ -9,7 +9,7 @@ export interface Page {
   body: string;
 }
 
-/** For a server's config: any free port. */
+/** For a server's config: a port that the kernel finds. */
 export const anyPort = { host: "127.0.0.1", port: 0 };
 
 /** Where the server said that it listens. */

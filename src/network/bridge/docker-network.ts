@@ -3,6 +3,7 @@ import type { Engine, NetworkInspect } from "../../docker/engine.js";
 import { statusOf } from "../../docker/errors.js";
 import { CriError, ignore, isKind, messageOf } from "../../errors.js";
 import type { Log } from "../../log.js";
+import { Answer } from "../../remember.js";
 import {
   isOurs,
   mtuOf,
@@ -34,8 +35,8 @@ export class DockerNetwork {
   #ensuring: Promise<NetworkInspect> | undefined;
   /** Whether it could not be had when it was needed last. */
   #failed = false;
-  /** A look that found nothing wrong, or is under way; kept until networks change. */
-  #checked: Promise<unknown> | undefined;
+  /** A look that found nothing wrong, kept until networks change. */
+  readonly #checked = new Answer(() => this.#find());
   #warned = false;
 
   constructor(dependencies: DockerNetworkDependencies) {
@@ -67,22 +68,13 @@ export class DockerNetwork {
    * it could not be made before. Docker is asked once for as long as no network changes: its answer has all the pods.
    */
   async check(): Promise<void> {
-    if (this.#failed) {
-      await this.ensure();
-      return;
-    }
-    const looking = (this.#checked ??= this.#find());
-    try {
-      await looking;
-    } catch (error) {
-      if (this.#checked === looking) this.#checked = undefined;
-      throw error;
-    }
+    if (this.#failed) await this.ensure();
+    else await this.#checked.get();
   }
 
   /** To be called when a network has come or gone, and when Docker was away. */
   changed(): void {
-    this.#checked = undefined;
+    this.#checked.forget();
   }
 
   /** @throws CriError failedPrecondition when pods are in the way, or the network cannot be had; then all stays */

@@ -55,9 +55,6 @@ export class CniNetwork implements PodNetwork {
     }
   }
 
-  /** Plugins do not use them. */
-  changed(): void {}
-
   setPodCidrs(cidrs: string[]): Promise<void> {
     return this.deps.podCidrs.set(cidrs);
   }

@@ -26,11 +26,9 @@ export class FakePlugins implements Pick<Plugins, "run" | "versionsOf" | "close"
     return typeof said === "string" ? said : JSON.stringify(said);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws has to be a rejection
-  async versionsOf(type: string): Promise<string[]> {
+  versionsOf(type: string): Promise<string[]> {
     const known = this.versions.get(type) ?? cniVersions;
-    if (known instanceof CriError) throw known;
-    return [...known];
+    return known instanceof CriError ? Promise.reject(known) : Promise.resolve([...known]);
   }
 
   close(): void {
